@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Everything made is in build/. `make help` lists the targets.
+
+VERSION := 0.1.0
+B       := build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+V       ?= 0
+Q       := $(if $(filter 1,$(V)),,@)
+say      = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n')
+
+CC        := gcc
+CLANG     ?= clang
+BPFTOOL   ?= bpftool
+MULTIARCH := $(shell $(CC) -print-multiarch)
+LIBS      := libbpf yaml-0.1 jansson libmicrohttpd libsystemd libmnl smartcols
+WARN      := -Wall -Wextra -Werror
+CFLAGS    ?= -O2 -g
+CFLAGS_   := -std=gnu11 $(WARN) -Wmissing-prototypes -Wshadow -D_GNU_SOURCE -DSERIN_VERSION='"$(VERSION)"' \
+	     -Iinclude -Iuser -I$(B) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+LDLIBS     = $(shell pkg-config --libs $(LIBS)) -lm
+BPF_CFLAGS := -O2 -g -std=gnu11 $(WARN) -target bpf -mcpu=v3 -Iinclude -I/usr/include/$(MULTIARCH)
+
+USER_SRC := $(wildcard user/*/*.c)
+USER_OBJ := $(USER_SRC:%.c=$(B)/%.o)
+SKEL     := $(B)/bpf/serin.skel.h
+UNIT     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c))
+BPFTEST  := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/*_test.c))
+TOOLS    := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
+FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all deps test unit bpf e2e fuzz fuzz-long demo install lint format clean help
+
+all: $(B)/serin ## build serin (the default)
+
+deps: ## install what is missing of the Debian packages
+	$(Q)scripts/install-deps
+
+$(B)/serin: $(B)/user/main.o $(B)/libserin.a
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
+$(B)/libserin.a: $(USER_OBJ)
+	$(say) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c | deps
+	$(say) BPF $@
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
+	$(say) SKEL $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(B)/%.o: %.c | deps $(SKEL)
+	$(say) CC $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libserin.a
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+
+$(B)/tests/bpf/%: $(B)/tests/bpf/%.o $(B)/libserin.a
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+
+$(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/libserin.a
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(USER_SRC) | deps $(SKEL)
+	$(say) FUZZ $@
+	$(Q)mkdir -p $(@D) && $(CLANG) $(CFLAGS_) -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $< $(USER_SRC) $(LDLIBS)
+
+test: ## build and run every test: unit, bpf, e2e, and a short fuzz run
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(UNIT) $(BPFTEST) $(TOOLS) $(FUZZ) && tests/run $(SUITES)
+
+unit bpf e2e fuzz: ## one suite alone
+	$(Q)$(MAKE) --no-print-directory test SUITES=$@
+
+fuzz-long: ## fuzz every parser for FUZZ_SECONDS (300) each
+	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(MAKE) --no-print-directory test SUITES=fuzz
+
+demo: ## shift a canary 0 -> 100 -> 0 % under real traffic, in namespaces
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && scripts/demo
+
+install: all ## install serin under PREFIX (/usr/local)
+	$(Q)install -D -m 0755 $(B)/serin $(DESTDIR)$(PREFIX)/sbin/serin
+
+lint: ## formatting, shell scripts, sizes of functions and files
+	$(Q)scripts/lint
+
+format: ## clang-format everything in place
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean: ## remove build/
+	$(Q)rm -rf $(B)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z].*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
