@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owns what the packet path and user space both read: the layout of every map, limits, reasons.
+ *
+ * Whatever changes here changes SERIN_ABI_VERSION: maps outlive the program that made them.
+ * Addresses are always 16 bytes; IPv4 is written IPv4-mapped (::ffff:a.b.c.d, RFC 4291 2.5.5.2).
+ * A field named _be is in network byte order, every other one in the host's.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#define SERIN_ABI_VERSION 1
+#define SERIN_ABI_MAGIC	  0x4e495245u /* "ERIN" */
+
+#define SERIN_NAME_LEN	     32 /* a service's or pool's name, with its NUL */
+#define SERIN_MAX_POOLS	     8	/* per service */
+#define SERIN_SPLIT_RING     8	/* splits kept per service, the live one among them */
+#define SERIN_MAX_PORTS	     64 /* network interfaces */
+#define SERIN_BUCKET_WAYS    16 /* entries per index bucket: one cache line */
+#define SERIN_INDEX_ID_BITS  20 /* an index word is a tag above and an id + 1 below */
+#define SERIN_MAX_BACKENDS   ((1u << SERIN_INDEX_ID_BITS) - 2)
+#define SERIN_TABLE_SIZE_MAX 655373u
+
+#ifdef __cplusplus
+#define serin_static_assert static_assert
+#else
+#define serin_static_assert _Static_assert
+#endif
+
+struct serin_addr {
+	__u32 word_be[4];
+};
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SERIN_V4_MAPPED_BE 0xffff0000u /* word_be[2] of an IPv4-mapped address */
+#else
+#define SERIN_V4_MAPPED_BE 0x0000ffffu
+#endif
+
+/* What a client connects to, or where a backend listens. */
+struct serin_endpoint {
+	struct serin_addr addr;
+	__u16 port_be;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 pad;
+};
+serin_static_assert(sizeof(struct serin_endpoint) == 20, "ABI");
+
+/*
+ * One split: how the unit interval [0, 2^32) is laid out over the pools.
+ *
+ * Every word carries the split's epoch in its top 24 bits. A reader that finds another epoch than
+ * the one it asked for has been overtaken by SERIN_SPLIT_RING shifts and asks again, so no packet
+ * sees half a split whatever the memory model, and the writer needs no lock against readers.
+ *
+ * word[0]:   epoch << 40 | number of boundaries << 8 | primary pool
+ * word[1]:   epoch << 40 | pool << 36 | end     the bottom pool owns [0, end)
+ * word[2..]: epoch << 40 | pool << 36 | start   from the top down; each owns [start, the one above)
+ * The primary owns what is left. end and start are 0 .. 2^32, both included.
+ */
+struct serin_split {
+	__u64 word[SERIN_MAX_POOLS];
+};
+serin_static_assert(sizeof(struct serin_split) == 64, "a split is one cache line");
+
+#define SERIN_SPLIT_EPOCH_SHIFT 40
+#define SERIN_SPLIT_EPOCH_MASK	0xffffffu
+#define SERIN_SPLIT_POOL_SHIFT	36
+#define SERIN_SPLIT_POOL_MASK	0xfu
+#define SERIN_SPLIT_EDGE_MASK	((1ull << SERIN_SPLIT_POOL_SHIFT) - 1)
+
+enum serin_affinity {
+	SERIN_AFFINITY_CONNECTION,
+	SERIN_AFFINITY_CLIENT,
+	SERIN_AFFINITY_MAX,
+};
+
+enum serin_forwarding {
+	SERIN_FORWARDING_NAT,
+	SERIN_FORWARDING_MAX,
+};
+
+enum serin_service_flags {
+	SERIN_SERVICE_TARGETS = 1 << 0, /* has target rules: ask them for a new flow */
+};
+
+struct serin_service {
+	struct serin_endpoint vip;
+	__u32 epoch;	/* THE store of a shift: the live split is ring[epoch % SERIN_SPLIT_RING] */
+	__u64 hash_key; /* serin_service_key(): seed, VIP, port and protocol mixed */
+	__u32 table_size; /* Maglev slots of each of its pools, a prime */
+	__u8 affinity;
+	__u8 client_prefix6; /* affinity client: IPv6 clients by this many leading bits */
+	__u8 flags;
+	__u8 forwarding;
+	__u8 pad[24];
+	struct serin_split ring[SERIN_SPLIT_RING];
+};
+serin_static_assert(sizeof(struct serin_service) == 64 * (1 + SERIN_SPLIT_RING), "ABI");
+
+/* Pool `p` of service `s` has the map index s * SERIN_MAX_POOLS + p. */
+
+enum serin_backend_state {
+	SERIN_BACKEND_FREE,
+	SERIN_BACKEND_UP,
+	SERIN_BACKEND_DRAINING, /* by an operator: takes no new flow, keeps its old ones */
+	SERIN_BACKEND_LEAVING, /* not in the configuration: draining, then freed with its last flow */
+	SERIN_BACKEND_STATE_MAX,
+};
+
+/*
+ * A hop is where a frame goes next, in one word so that it changes by one store: MAC address in the
+ * low 48 bits (first byte lowest), port (slot of `ports`) above. 0: not known.
+ */
+#define SERIN_HOP_PORT_SHIFT 48
+#define SERIN_HOP_MAC_MASK   ((1ull << SERIN_HOP_PORT_SHIFT) - 1)
+
+struct serin_backend {
+	struct serin_endpoint at;
+	__u32 service;
+	__u64 hop;
+	__u8 pool; /* within the service */
+	__u8 state;
+	__u16 generation; /* of this slot: tells a flow whose backend left from one whose did not */
+	__u16 l3_csum_delta; /* what VIP -> backend adds to the IPv4 header's sum (RFC 1624) */
+	__u16 l4_csum_delta; /* and to the TCP or UDP sum, pseudo header included */
+	__u32 weight;
+	__u8 hop_failures; /* user space's: passes running that found its neighbour gone */
+	__u8 pad[19];
+};
+serin_static_assert(sizeof(struct serin_backend) == 64, "a backend is one cache line");
+
+/*
+ * A network interface Serin is attached to. The array is open-addressed by ifindex: an interface
+ * stands at serin_port_home() or in the next slot free then. Slot 0 is never used, so that a hop
+ * of 0 is none; SERIN_PORT_GONE marks a slot whose interface left, for searches to go past.
+ */
+#define SERIN_PORT_GONE 0xffffffffu
+
+struct serin_port {
+	__u32 ifindex;
+	__u16 mtu;
+	__u8 mac[6];
+	__u8 pad[4];
+};
+serin_static_assert(sizeof(struct serin_port) == 16, "ABI");
+
+/* A bucket of the endpoint indexes: packed from the front, 0 ends it. See serin_index_*(). */
+struct serin_bucket {
+	__u32 word[SERIN_BUCKET_WAYS];
+};
+serin_static_assert(sizeof(struct serin_bucket) == 64, "a bucket is one cache line");
+
+struct serin_target_key {
+	__u32 prefix_len; /* bits of what follows: 32 for the service and then the prefix */
+	__u32 service_be;
+	struct serin_addr client;
+};
+serin_static_assert(sizeof(struct serin_target_key) == 24, "ABI");
+
+struct serin_flow_key {
+	struct serin_addr client;
+	__u32 service;
+	__u16 client_port_be;
+	__u16 pad;
+};
+serin_static_assert(sizeof(struct serin_flow_key) == 24, "ABI");
+
+enum serin_flow_state {
+	SERIN_FLOW_SYN, /* nothing but a SYN seen from the client */
+	SERIN_FLOW_ESTABLISHED,
+	SERIN_FLOW_CLOSING, /* a FIN or RST seen */
+	SERIN_FLOW_UDP,
+	SERIN_FLOW_STATE_MAX,
+};
+
+struct serin_flow {
+	__u64 hop; /* back to the client: the way its last packet came */
+	__u64 seen_jiffies;
+	__u32 backend;
+	__u16 generation; /* of the backend, when the flow was bound to it */
+	__u8 state;
+	__u8 pad;
+	__u32 epoch; /* of the service, when the flow was born */
+	__u32 pad2;
+};
+serin_static_assert(sizeof(struct serin_flow) == 32, "ABI");
+
+/* Per CPU, per pool and per backend; monotone but for the last two. Bytes are whole frames. */
+struct serin_counters {
+	__u64 packets_in; /* to the backend */
+	__u64 bytes_in;
+	__u64 packets_out; /* back to the client */
+	__u64 bytes_out;
+	__u64 flows;	 /* new connections and UDP conversations */
+	__u64 fallbacks; /* pools only: new flows sent to the primary because this pool was empty */
+	__u32 epoch;	 /* epoch_flows counts the flows of this epoch; of another, it is void */
+	__u32 epoch_flows;
+	__u64 pad;
+};
+serin_static_assert(sizeof(struct serin_counters) == 64, "ABI");
+
+/*
+ * Every packet ends with exactly one reason. X(NAME, "name", action) is the one list of them, from
+ * which the enum, the names and the verdict are made. A stage returns SERIN_GO_ON to hand on.
+ */
+#define SERIN_REASONS(X)                                      \
+	X(FORWARD_TX, "forwarded_same_port", TX)              \
+	X(FORWARD_REDIRECT, "forwarded_other_port", REDIRECT) \
+	X(PASS_NOT_IP, "not_ip", PASS)                        \
+	X(PASS_MALFORMED, "malformed", PASS)                  \
+	X(PASS_FRAGMENT, "fragment", PASS)                    \
+	X(PASS_PROTOCOL, "protocol", PASS)                    \
+	X(PASS_GROUP, "group_address", PASS)                  \
+	X(PASS_NO_SERVICE, "no_service", PASS)                \
+	X(PASS_NO_FLOW, "no_flow", PASS)                      \
+	X(PASS_EXPIRING, "ttl_expiring", PASS)                \
+	X(PASS_UNKNOWN_PORT, "unknown_port", PASS)            \
+	X(DROP_NO_BACKEND, "no_backend", DROP)                \
+	X(DROP_NO_NEXT_HOP, "no_next_hop", DROP)              \
+	X(DROP_TOO_BIG, "too_big", DROP)
+
+enum serin_reason {
+	SERIN_GO_ON,
+#define SERIN_REASON_ENUM(name, text, action) SERIN_##name,
+	SERIN_REASONS(SERIN_REASON_ENUM)
+#undef SERIN_REASON_ENUM
+		SERIN_REASON_MAX,
+};
+
+enum serin_action {
+	SERIN_ACTION_PASS,
+	SERIN_ACTION_DROP,
+	SERIN_ACTION_TX,
+	SERIN_ACTION_REDIRECT,
+	SERIN_ACTION_MAX,
+};
+
+/* Per CPU: packets by reason. Their sum is the number of packets received. */
+struct serin_verdicts {
+	__u64 packets[16];
+};
+serin_static_assert(SERIN_REASON_MAX <= 16, "ABI");
+
+/* What follows is written and read by user space alone: the maps describe themselves by it. */
+
+struct serin_meta {
+	__u32 magic;
+	__u32 abi_version;
+	__u32 max_services;
+	__u32 max_backends;
+	__u32 max_flows;
+	__u32 service_buckets; /* powers of two */
+	__u32 backend_buckets;
+	__u32 pad;
+	__u64 program_id; /* hash of the BPF object that runs */
+	char made_by[32]; /* version of the serin that loaded it */
+};
+serin_static_assert(sizeof(struct serin_meta) == 72, "ABI");
+
+struct serin_change {
+	__u64 when_ns; /* CLOCK_REALTIME */
+	__u32 uid;
+	__u32 pad;
+	char actor[SERIN_NAME_LEN]; /* verb that did it */
+	char reason[80];	    /* --reason */
+};
+serin_static_assert(sizeof(struct serin_change) == 128, "ABI");
+
+struct serin_pool_info {
+	char name[SERIN_NAME_LEN]; /* empty: slot free */
+	__u32 order;		   /* place in the file; SERIN_POOL_GONE: no longer in it */
+	__u32 configured_ppm;	   /* the file's weight, millionths */
+	__u64 table_digest;	   /* of what its Maglev table was built from; 0: has none */
+};
+serin_static_assert(sizeof(struct serin_pool_info) == 48, "ABI");
+
+#define SERIN_POOL_GONE 0xffffffffu
+
+struct serin_service_info {
+	char name[SERIN_NAME_LEN]; /* empty: slot free */
+	__u64 seed;
+	__u32 table_size; /* tables are built to this; the packet path's own follows when all are */
+	__u32 pad;
+	struct serin_change last; /* who shifted, drained or applied last */
+	struct serin_pool_info pool[SERIN_MAX_POOLS];
+};
+serin_static_assert(sizeof(struct serin_service_info) == 176 + 48 * SERIN_MAX_POOLS, "ABI");
