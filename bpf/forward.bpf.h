@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Stage 5, forward: rewrite and address the frame to its next hop. Decides first, writes after:
+ * once a byte is changed, the packet leaves. Checksums are updated incrementally (RFC 1624, eq. 3).
+ */
+#pragma once
+
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+
+/* ~(~check + delta), in ones' complement; check and delta in wire order. */
+static __always_inline __u16 csum_add(__u16 check, __u32 delta)
+{
+	__u32 sum = (__u16)~check + delta;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)~sum;
+}
+
+static __always_inline void rewrite_transport(struct packet *p, __u16 port_be, __u16 delta)
+{
+	if (p->tcp) {
+		if (p->is_reply)
+			p->tcp->source = port_be;
+		else
+			p->tcp->dest = port_be;
+		p->tcp->check = csum_add(p->tcp->check, delta);
+	} else if (p->udp) {
+		if (p->is_reply)
+			p->udp->source = port_be;
+		else
+			p->udp->dest = port_be;
+		if (p->udp->check) { /* 0: the sender computed none; a computed 0 is sent as ~0 */
+			__u16 check = csum_add(p->udp->check, delta);
+
+			p->udp->check = check ? check : 0xffff;
+		}
+	}
+}
+
+static __always_inline void rewrite_network(struct packet *p, const struct serin_addr *addr,
+					    __u16 delta)
+{
+	if (p->ip4) {
+		if (p->is_reply)
+			p->ip4->saddr = addr->word_be[3];
+		else
+			p->ip4->daddr = addr->word_be[3];
+		p->ip4->ttl--;
+		/* One less in the upper byte of its word is the ones' complement of one, more. */
+		p->ip4->check = csum_add(p->ip4->check, (__u32)delta + bpf_htons(0xfeff));
+	} else if (p->ip6) {
+		if (p->is_reply)
+			__builtin_memcpy(&p->ip6->saddr, addr, sizeof(*addr));
+		else
+			__builtin_memcpy(&p->ip6->daddr, addr, sizeof(*addr));
+		p->ip6->hop_limit--;
+	}
+}
+
+/* nat: the backend's address and port in place of the VIP's; in replies the reverse. */
+static __always_inline void rewrite_nat(struct packet *p)
+{
+	const struct serin_endpoint *to = p->is_reply ? &p->service->vip : &p->backend->at;
+	__u16 flip = p->is_reply ? 0xffff : 0; /* the way back subtracts what the way out added */
+
+	rewrite_transport(p, to->port_be, p->backend->l4_csum_delta ^ flip);
+	rewrite_network(p, &to->addr, p->backend->l3_csum_delta ^ flip);
+}
+
+static __always_inline int forward(struct packet *p, __u32 *out_port)
+{
+	__u64 hop = p->hop;
+	__u32 slot = hop >> SERIN_HOP_PORT_SHIFT;
+	struct serin_port *port = bpf_map_lookup_elem(&ports, &slot);
+
+	if (!hop || !port || !port->ifindex || port->ifindex == SERIN_PORT_GONE)
+		return SERIN_DROP_NO_NEXT_HOP;
+	if (p->frame_len > port->mtu + (__u32)ETH_HLEN)
+		return SERIN_DROP_TOO_BIG;
+	rewrite_nat(p);
+	__builtin_memcpy(p->eth->h_dest, &hop, ETH_ALEN);
+	__builtin_memcpy(p->eth->h_source, port->mac, ETH_ALEN);
+	*out_port = slot;
+	return slot == p->in_port ? SERIN_FORWARD_TX : SERIN_FORWARD_REDIRECT;
+}

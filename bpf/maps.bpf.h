@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owns the maps. Sizes of 1 are set between open and load, from the configuration's limits.
+ * "User space" is user/dataplane/, under its lock. Mmapped maps change by aligned stores.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include <serin/abi.h>
+
+/* Powers of two less one; set between open and load. */
+const volatile __u32 service_bucket_mask;
+const volatile __u32 backend_bucket_mask;
+/* Idle times in jiffies, by enum serin_flow_state: older entries bind nobody. */
+const volatile __u64 flow_idle_jiffies[SERIN_FLOW_STATE_MAX];
+
+/*
+ * Where is a VIP's service?
+ * key: bucket, serin_index_hash() & mask; value: words of tag and service id
+ * writer: user space (insert last, remove first); reader: find_service()
+ * size: two buckets for each service there may be, 64 bytes each
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_bucket);
+} service_index SEC(".maps");
+
+/*
+ * What packets of a service need, its splits among it.
+ * key: service id; value: one hot line and a ring of splits
+ * writer: user space (a shift fills the next split of the ring, then stores `epoch`)
+ * reader: find_service(), choose_*(); size: limits.services, 576 bytes each
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_service);
+} services SEC(".maps");
+
+/*
+ * A pool's Maglev table: which backend owns each slot.
+ * key: service id * SERIN_MAX_POOLS + pool; value: an array of table_size backend ids, or nothing
+ *      where the pool has no backend that takes new flows
+ * writer: user space, whole tables at a time; reader: choose_backend()
+ * size: limits.services * SERIN_MAX_POOLS, 8 bytes each; a table has 4 bytes a slot
+ */
+struct table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct table);
+} tables SEC(".maps");
+
+/*
+ * Where packets of a backend go.
+ * key: backend id; value: one line
+ * writer: user space (`hop` and `state` by one store; the rest before anything points to it)
+ * reader: find_service() (replies), find_flow(), forward(); size: limits.backends, 64 bytes each
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_backend);
+} backends SEC(".maps");
+
+/*
+ * Which backend sent this reply? As service_index, by the backend's address, port and protocol.
+ * size: two buckets for each four backends there may be, 64 bytes each
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_bucket);
+} backend_index SEC(".maps");
+
+/*
+ * Rules that send new flows of a client prefix to one pool whatever the split says.
+ * key: service and client prefix; value: pool; writer: user space; reader: choose_pool()
+ * size: at most 1,000,000, allocated one by one
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1000000);
+	__type(key, struct serin_target_key);
+	__type(value, __u32);
+} targets SEC(".maps");
+
+/*
+ * The flow table: which backend each living flow has.
+ * key: client, its port, service; value: backend, way back to the client, state
+ * writer: find_flow(), remember_flow(); reader: find_flow(), user space (explain, flows)
+ * size: limits.flows, 56 bytes each and the kernel's own 64; the least recently used goes first
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct serin_flow_key);
+	__type(value, struct serin_flow);
+} flows SEC(".maps");
+
+/*
+ * The network interfaces packets come in by and leave by.
+ * key: slot, see struct serin_port; writer: user space; reader: find_port(), forward()
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SERIN_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct serin_port);
+} ports SEC(".maps");
+
+/* The same slots as `ports`, for redirects. key: slot; value: ifindex. Writer: user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, SERIN_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} tx_ports SEC(".maps");
+
+/*
+ * Counters. key: pool index as in `tables`; writer: count_signals(); reader: user space, which
+ * zeroes a slot before it gets a new pool. Size: limits.services * SERIN_MAX_POOLS, 64 bytes a CPU.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_counters);
+} pool_counters SEC(".maps");
+
+/* The same by backend id. Size: limits.backends, 64 bytes a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_counters);
+} backend_counters SEC(".maps");
+
+/* Every packet received, by reason. key: 0; writer: verdict() alone; reader: user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_verdicts);
+} verdicts SEC(".maps");
+
+/* What is loaded: ABI version and sizes. key: 0; written once, by the loader; never by packets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_meta);
+} meta SEC(".maps");
+
+/*
+ * What people need of a service and packets do not: names, seed, who shifted last.
+ * key: service id; writer and reader: user space; size: limits.services, 560 bytes each
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_service_info);
+} service_info SEC(".maps");

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The packet's walk. A stage returns SERIN_GO_ON, or the reason why the walk ends there; verdict()
+ * alone turns a reason into an action and counts it, so every packet is counted exactly once.
+ */
+#include "packet.bpf.h"
+#include "maps.bpf.h"
+#include "parse.bpf.h"
+#include "service.bpf.h"
+#include "choose.bpf.h"
+#include "flow.bpf.h"
+#include "forward.bpf.h"
+#include "signals.bpf.h"
+
+static __always_inline int action_of(int reason)
+{
+	switch (reason) {
+#define ACTION_CASE(name, text, action) \
+	case SERIN_##name:              \
+		return XDP_##action;
+		SERIN_REASONS(ACTION_CASE)
+#undef ACTION_CASE
+	default:
+		return XDP_ABORTED;
+	}
+}
+
+static __always_inline int verdict(int reason, __u32 out_port)
+{
+	__u32 zero = 0;
+	struct serin_verdicts *v = bpf_map_lookup_elem(&verdicts, &zero);
+
+	if (v && reason > SERIN_GO_ON && reason < SERIN_REASON_MAX)
+		v->packets[reason]++;
+	if (reason == SERIN_FORWARD_REDIRECT)
+		return bpf_redirect_map(&tx_ports, out_port, XDP_DROP);
+	return action_of(reason);
+}
+
+SEC("xdp")
+int serin(struct xdp_md *ctx)
+{
+	struct packet p = {};
+	__u32 out_port = 0;
+	int reason;
+
+	reason = parse(ctx, &p);
+	if (!reason)
+		reason = find_service(&p);
+	if (!reason)
+		reason = check_transit(&p);
+	if (!reason)
+		reason = find_port(&p);
+	if (!reason)
+		reason = find_flow(&p);
+	if (!reason && !p.is_reply)
+		reason = choose_backend(&p);
+	if (!reason)
+		reason = remember_flow(&p);
+	if (!reason)
+		reason = forward(&p, &out_port);
+	if (reason == SERIN_FORWARD_TX || reason == SERIN_FORWARD_REDIRECT)
+		count_signals(&p);
+	return verdict(reason, out_port);
+}
+
+/*
+ * What time is it for the flow table? User space cannot read jiffies; it runs this one.
+ */
+SEC("syscall")
+int serin_clock(__u64 *now_jiffies)
+{
+	*now_jiffies = bpf_jiffies64();
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
