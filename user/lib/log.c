@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lib/log.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+static bool is_daemon;
+
+void log_as_daemon(void)
+{
+	is_daemon = true;
+}
+
+static void print_logfmt(const char *level, const char *text)
+{
+	struct timespec now;
+	struct tm utc;
+	char stamp[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
+	fprintf(stderr, "time=%s.%03ldZ level=%s msg=\"", stamp, now.tv_nsec / 1000000, level);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', stderr);
+		fputc(*text == '\n' ? ' ' : *text, stderr);
+	}
+	fputs("\"\n", stderr);
+}
+
+void log_message(enum log_level level, const char *format, ...)
+{
+	static const char *const names[] = {"error", "warning", "info"};
+	char text[1024];
+	va_list args;
+
+	_Static_assert(sizeof(names) / sizeof(*names) == LOG_LEVEL_MAX, "a name each");
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (is_daemon)
+		print_logfmt(names[level], text);
+	else if (level == LOG_LEVEL_INFO)
+		fprintf(stderr, "serin: %s\n", text);
+	else
+		fprintf(stderr, "serin: %s: %s\n", names[level], text);
+}

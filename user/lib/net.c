@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "lib/net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void map_v4(struct in6_addr *out, const struct in_addr *v4)
+{
+	memset(out, 0, sizeof(*out));
+	out->s6_addr[10] = 0xff;
+	out->s6_addr[11] = 0xff;
+	memcpy(&out->s6_addr[12], v4, sizeof(*v4));
+}
+
+int net_parse_addr(const char *text, struct in6_addr *out)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET, text, &v4) == 1) {
+		map_v4(out, &v4);
+		return 0;
+	}
+	if (inet_pton(AF_INET6, text, &v6) != 1)
+		return -EINVAL;
+	*out = v6;
+	return 0;
+}
+
+/* A decimal number of at most `max`, digits alone; or -EINVAL. */
+static int parse_number(const char *text, unsigned long max)
+{
+	unsigned long value = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		value = value * 10 + (unsigned long)(*text - '0');
+		if (value > max)
+			return -EINVAL;
+	}
+	return (int)value;
+}
+
+static void clear_host_bits(struct in6_addr *a, int len)
+{
+	for (int i = 0; i < 16; i++) {
+		int keep = len - i * 8;
+
+		if (keep <= 0)
+			a->s6_addr[i] = 0;
+		else if (keep < 8)
+			a->s6_addr[i] &= (uint8_t)(0xff << (8 - keep));
+	}
+}
+
+int net_parse_prefix(const char *text, struct in6_addr *out, uint8_t *len)
+{
+	char copy[NET_ADDR_LEN + 4];
+	struct in6_addr addr;
+	char *slash;
+	int bits = 128;
+
+	if (strlen(text) >= sizeof(copy))
+		return -EINVAL;
+	strcpy(copy, text);
+	slash = strchr(copy, '/');
+	if (slash)
+		*slash = '\0';
+	if (net_parse_addr(copy, &addr))
+		return -EINVAL;
+	if (slash) {
+		bits = parse_number(slash + 1, net_is_v4(&addr) ? 32 : 128);
+		if (bits < 0)
+			return -EINVAL;
+		if (net_is_v4(&addr))
+			bits += 96;
+	}
+	clear_host_bits(&addr, bits);
+	*out = addr;
+	*len = (uint8_t)bits;
+	return 0;
+}
+
+int net_parse_endpoint(const char *text, struct in6_addr *out, uint16_t *port)
+{
+	char copy[NET_ENDPOINT_LEN];
+	struct in6_addr addr;
+	char *host = copy, *colon = NULL;
+	int number = 0;
+
+	if (!net_parse_addr(text, &addr)) {
+		*out = addr;
+		*port = 0;
+		return 0;
+	}
+	if (strlen(text) >= sizeof(copy))
+		return -EINVAL;
+	strcpy(copy, text);
+	if (*copy == '[') {
+		char *close = strchr(copy, ']');
+
+		if (!close)
+			return -EINVAL;
+		*close = '\0';
+		host = copy + 1;
+		if (close[1] == ':')
+			colon = close + 1;
+		else if (close[1])
+			return -EINVAL;
+	} else {
+		colon = strchr(copy, ':');
+		if (!colon)
+			return -EINVAL;
+	}
+	if (colon) {
+		*colon = '\0';
+		number = parse_number(colon + 1, 65535);
+		if (number <= 0)
+			return -EINVAL;
+	}
+	if (net_parse_addr(host, &addr))
+		return -EINVAL;
+	*out = addr;
+	*port = (uint16_t)number;
+	return 0;
+}
+
+const char *net_format_addr(const struct in6_addr *a, char buf[NET_ADDR_LEN])
+{
+	if (net_is_v4(a))
+		inet_ntop(AF_INET, &a->s6_addr[12], buf, NET_ADDR_LEN);
+	else
+		inet_ntop(AF_INET6, a, buf, NET_ADDR_LEN);
+	return buf;
+}
+
+const char *net_format_endpoint(const struct in6_addr *a, uint16_t port, char buf[NET_ENDPOINT_LEN])
+{
+	char addr[NET_ADDR_LEN];
+
+	snprintf(buf, NET_ENDPOINT_LEN, net_is_v4(a) ? "%s:%u" : "[%s]:%u",
+		 net_format_addr(a, addr), port);
+	return buf;
+}
