@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct model *model_new(void)
+{
+	struct model *m = calloc(1, sizeof(*m));
+
+	if (m)
+		m->limits = (struct model_limits){
+			.services = 1024, .backends = 16384, .flows = 1048576};
+	return m;
+}
+
+static void service_fini(struct model_service *svc)
+{
+	for (size_t i = 0; i < svc->pool_count; i++)
+		free(svc->pools[i].backends);
+	free(svc->pools);
+	free(svc->targets);
+}
+
+void model_free(struct model *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->service_count; i++)
+		service_fini(&m->services[i]);
+	free(m->services);
+	free(m->interfaces);
+	free(m);
+}
+
+uint64_t model_default_seed(const char *service_name)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	for (const char *c = service_name; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 0x100000001b3ull;
+	return hash;
+}
+
+const struct model_service *model_find_service(const struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->service_count; i++)
+		if (!strcmp(m->services[i].name, name))
+			return &m->services[i];
+	return NULL;
+}
+
+int model_find_pool(const struct model_service *svc, const char *name)
+{
+	for (size_t i = 0; i < svc->pool_count; i++)
+		if (!strcmp(svc->pools[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+const char *model_xdp_mode_name(enum model_xdp_mode mode)
+{
+	static const char *const names[] = {"native", "generic"};
+
+	_Static_assert(sizeof(names) / sizeof(*names) == MODEL_XDP_MODE_MAX, "a name each");
+	return (unsigned int)mode < MODEL_XDP_MODE_MAX ? names[mode] : NULL;
+}
+
+const char *model_affinity_name(enum serin_affinity affinity)
+{
+	static const char *const names[] = {"connection", "client"};
+
+	_Static_assert(sizeof(names) / sizeof(*names) == SERIN_AFFINITY_MAX, "a name each");
+	return (unsigned int)affinity < SERIN_AFFINITY_MAX ? names[affinity] : NULL;
+}
+
+const char *model_forwarding_name(enum serin_forwarding forwarding)
+{
+	static const char *const names[] = {"nat"};
+
+	_Static_assert(sizeof(names) / sizeof(*names) == SERIN_FORWARDING_MAX, "a name each");
+	return (unsigned int)forwarding < SERIN_FORWARDING_MAX ? names[forwarding] : NULL;
+}
+
+const char *model_protocol_name(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	default:
+		return NULL;
+	}
+}

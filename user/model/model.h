@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns the wanted state: what a configuration file says, checked and with every default filled in.
+ * It knows nothing of YAML, of maps or of what runs.
+ */
+#pragma once
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <serin/abi.h>
+
+#define MODEL_PPM_ALL		 1000000u /* 100 %: weights are millionths of the unit */
+#define MODEL_TABLE_SIZE_DEFAULT 16381u
+#define MODEL_SLOTS_PER_BACKEND	 100u /* fewer and shares of backends get coarse */
+#define MODEL_BACKEND_WEIGHT_MAX 1000u
+#define MODEL_PREFIX6_DEFAULT	 64u
+
+enum model_xdp_mode {
+	MODEL_XDP_NATIVE,
+	MODEL_XDP_GENERIC,
+	MODEL_XDP_MODE_MAX,
+};
+
+/* All addresses are IPv6 or IPv4-mapped IPv6. Ports are in host order. */
+
+struct model_interface {
+	char name[IF_NAMESIZE];
+	enum model_xdp_mode mode;
+};
+
+struct model_backend {
+	struct in6_addr address;
+	uint16_t port;
+	uint32_t weight; /* 1 .. MODEL_BACKEND_WEIGHT_MAX, relative to its pool */
+};
+
+struct model_pool {
+	char name[SERIN_NAME_LEN];
+	uint32_t weight_ppm; /* initial; 0 for the primary, which takes the rest */
+	struct model_backend *backends;
+	size_t backend_count; /* at least 1 */
+};
+
+/* New flows from this prefix go to this pool whatever the split says; the longest prefix wins. */
+struct model_target {
+	struct in6_addr prefix; /* host bits are zero */
+	uint8_t prefix_len;	/* 0 .. 128; an IPv4 prefix counts its mapped 96 bits too */
+	uint8_t pool;		/* index into pools */
+};
+
+struct model_service {
+	char name[SERIN_NAME_LEN];
+	struct in6_addr vip;
+	uint16_t port;
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	enum serin_forwarding forwarding;
+	enum serin_affinity affinity;
+	uint8_t client_prefix6;	  /* 1 .. 128 */
+	uint64_t seed;		  /* default: model_default_seed() */
+	uint32_t table_size;	  /* a prime */
+	size_t primary;		  /* index into pools */
+	struct model_pool *pools; /* in the order declared, 1 .. SERIN_MAX_POOLS */
+	size_t pool_count;
+	struct model_target *targets;
+	size_t target_count;
+};
+
+/* Sizes of the maps, chosen when the program is loaded. */
+struct model_limits {
+	uint32_t services;
+	uint32_t backends;
+	uint32_t flows;
+};
+
+struct model {
+	struct model_interface *interfaces;
+	size_t interface_count; /* at least 1 */
+	struct model_limits limits;
+	struct model_service *services;
+	size_t service_count;
+};
+
+/* An empty model with the default limits, or NULL when out of memory. */
+struct model *model_new(void);
+void model_free(struct model *m);
+
+/* FNV-1a (64 bit) of the service's name: two hosts with one file agree without a word. */
+uint64_t model_default_seed(const char *service_name);
+
+const struct model_service *model_find_service(const struct model *m, const char *name);
+/* Index of a pool of that name, or -1. */
+int model_find_pool(const struct model_service *svc, const char *name);
+
+/* Names as files, JSON and tables write them; NULL where the number is none of the enum. */
+const char *model_xdp_mode_name(enum model_xdp_mode mode);
+const char *model_affinity_name(enum serin_affinity affinity);
+const char *model_forwarding_name(enum serin_forwarding forwarding);
+const char *model_protocol_name(uint8_t protocol);
