@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Any text at all: a model in which everything promised holds, or errors that can be shown. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "lib/net.h"
+#include "model/model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static bool is_terminated(const char *name, size_t size)
+{
+	return *name && memchr(name, '\0', size);
+}
+
+static bool is_prime_number(uint32_t n)
+{
+	for (uint32_t d = 2; d <= n / d; d++)
+		if (n % d == 0)
+			return false;
+	return n >= 2;
+}
+
+static void check_pool(const struct model_service *svc, size_t index)
+{
+	const struct model_pool *pool = &svc->pools[index];
+
+	must(is_terminated(pool->name, sizeof(pool->name)));
+	must(model_find_pool(svc, pool->name) == (int)index);
+	must(pool->backend_count > 0);
+	must(pool->backend_count * MODEL_SLOTS_PER_BACKEND <= svc->table_size);
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct model_backend *b = &pool->backends[i];
+
+		must(!IN6_IS_ADDR_UNSPECIFIED(&b->address) && b->port);
+		must(net_is_v4(&b->address) == net_is_v4(&svc->vip));
+		must(b->weight >= 1 && b->weight <= MODEL_BACKEND_WEIGHT_MAX);
+	}
+}
+
+static void check_split(const struct model_service *svc)
+{
+	uint64_t sum = 0;
+
+	must(svc->pool_count >= 1 && svc->pool_count <= SERIN_MAX_POOLS);
+	must(svc->primary < svc->pool_count);
+	must(svc->pools[svc->primary].weight_ppm == 0);
+	for (size_t i = 0; i < svc->pool_count; i++) {
+		check_pool(svc, i);
+		sum += svc->pools[i].weight_ppm;
+	}
+	must(sum <= MODEL_PPM_ALL);
+}
+
+static void check_targets(const struct model_service *svc)
+{
+	for (size_t i = 0; i < svc->target_count; i++) {
+		const struct model_target *t = &svc->targets[i];
+
+		must(t->pool < svc->pool_count);
+		must(t->prefix_len <= 128);
+		must(net_is_v4(&svc->vip) == (net_is_v4(&t->prefix) && t->prefix_len >= 96));
+		for (int bit = t->prefix_len; bit < 128; bit++)
+			must(!(t->prefix.s6_addr[bit / 8] & (0x80 >> bit % 8)));
+	}
+}
+
+static void check_service(const struct model *m, const struct model_service *svc)
+{
+	must(is_terminated(svc->name, sizeof(svc->name)));
+	must(model_find_service(m, svc->name) == svc);
+	must(!IN6_IS_ADDR_UNSPECIFIED(&svc->vip) && svc->port);
+	must(model_protocol_name(svc->protocol));
+	must(model_forwarding_name(svc->forwarding));
+	must(model_affinity_name(svc->affinity));
+	must(svc->client_prefix6 >= 1 && svc->client_prefix6 <= 128);
+	must(svc->table_size <= SERIN_TABLE_SIZE_MAX && is_prime_number(svc->table_size));
+	check_split(svc);
+	check_targets(svc);
+}
+
+static void check_model(const struct model *m)
+{
+	must(m->interface_count > 0 && m->interface_count < SERIN_MAX_PORTS);
+	for (size_t i = 0; i < m->interface_count; i++) {
+		must(is_terminated(m->interfaces[i].name, sizeof(m->interfaces[i].name)));
+		must(model_xdp_mode_name(m->interfaces[i].mode));
+	}
+	must(m->service_count > 0 && m->service_count <= m->limits.services);
+	must(m->limits.backends >= 1 && m->limits.backends <= SERIN_MAX_BACKENDS);
+	must(m->limits.flows >= 1);
+	for (size_t i = 0; i < m->service_count; i++)
+		check_service(m, &m->services[i]);
+}
+
+static void check_errors(const struct config_errors *errors)
+{
+	must(errors->count > 0);
+	for (size_t i = 0; i < errors->count; i++) {
+		const struct config_error *e = &errors->list[i];
+
+		must(e->message && *e->message);
+		must((e->line == 0) == (e->column == 0));
+		must(!i || !e->line || e->line >= e[-1].line);
+		for (const char *c = e->message; *c; c++)
+			must((unsigned char)*c >= 0x20 && *c != 0x7f);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct config_errors errors = {0};
+	struct model *m = NULL;
+	int err = config_parse((const char *)data, size, &m, &errors);
+
+	must((err == 0) == (m != NULL));
+	must((err == 0) == (errors.count == 0));
+	if (m)
+		check_model(m);
+	else
+		check_errors(&errors);
+	config_errors_fini(&errors);
+	model_free(m);
+	return 0;
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config/service.h"
+
+#include <stddef.h>
+
+#include "config/prime.h"
+#include "config/suggest.h"
+#include "config/values.h"
+#include "lib/net.h"
+#include "model/model.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+#define NUMBER(type, member, least, most) \
+	(&(const struct value_number){    \
+		.min = (least), .max = (most), .size = sizeof(((type *)NULL)->member)})
+#define WORDS(type, member, words)                             \
+	(&(const struct value_words){.list = (words),          \
+				     .count = COUNT_OF(words), \
+				     .size = sizeof(((type *)NULL)->member)})
+
+static const struct schema_field backend_fields[] = {
+	{"address", value_read_address, offsetof(struct model_backend, address), true, NULL},
+	{"port", value_read_number, offsetof(struct model_backend, port), false,
+	 NUMBER(struct model_backend, port, 1, 65535)},
+	{"weight", value_read_number, offsetof(struct model_backend, weight), false,
+	 NUMBER(struct model_backend, weight, 1, MODEL_BACKEND_WEIGHT_MAX)},
+};
+static const struct schema backend_schema = {"a backend", backend_fields, COUNT_OF(backend_fields)};
+
+static void read_backend(struct reader *r, const struct node *value, void *item)
+{
+	struct model_backend *backend = item;
+
+	backend->port = r->service->port;
+	backend->weight = 1;
+	schema_read_map(r, value, &backend_schema, backend);
+}
+
+static const struct schema_list backend_list = {
+	.item = "backend",
+	.item_size = sizeof(struct model_backend),
+	.count_offset = offsetof(struct model_pool, backend_count),
+	.max = SERIN_MAX_BACKENDS,
+	.read_item = read_backend,
+};
+
+static const struct schema_field pool_fields[] = {
+	{"name", value_read_name, offsetof(struct model_pool, name), true, NULL},
+	{"weight", value_read_percent, offsetof(struct model_pool, weight_ppm), false, NULL},
+	{"backends", schema_read_list, offsetof(struct model_pool, backends), true, &backend_list},
+};
+static const struct schema pool_schema = {"a pool", pool_fields, COUNT_OF(pool_fields)};
+
+static void read_pool(struct reader *r, const struct node *value, void *item)
+{
+	schema_read_map(r, value, &pool_schema, item);
+}
+
+static const struct schema_list pool_list = {
+	.item = "pool",
+	.item_size = sizeof(struct model_pool),
+	.count_offset = offsetof(struct model_service, pool_count),
+	.max = SERIN_MAX_POOLS,
+	.read_item = read_pool,
+};
+
+/* Whether each pool has a name: where one lacks it, an unknown name may well be that one's. */
+static bool are_pools_named(const struct model_service *svc)
+{
+	for (size_t i = 0; i < svc->pool_count; i++)
+		if (!*svc->pools[i].name)
+			return false;
+	return svc->pool_count > 0;
+}
+
+/* The index of the pool a text names, or -1 and an error. */
+static int read_pool_name(struct reader *r, const struct node *value, const struct schema_field *f)
+{
+	const struct model_service *svc = r->service;
+	struct suggest near = {0};
+	char hint[SUGGEST_HINT_LEN];
+	int pool;
+
+	if (!value_is_text(r, value, f, "a pool's name"))
+		return -1;
+	pool = model_find_pool(svc, value->text);
+	if (pool >= 0 || !are_pools_named(svc))
+		return pool;
+	near.text = value->text;
+	for (size_t i = 0; i < svc->pool_count; i++)
+		suggest_offer(&near, svc->pools[i].name);
+	errors_add(&r->errors, value->at, "this service has no pool '%.40s'%s", value->text,
+		   suggest_hint(&near, hint));
+	return -1;
+}
+
+static void read_primary(struct reader *r, const struct node *value, const struct schema_field *f,
+			 void *object)
+{
+	struct model_service *svc = object;
+	int pool = read_pool_name(r, value, f);
+
+	if (pool >= 0)
+		svc->primary = (size_t)pool;
+}
+
+static void read_target_pool(struct reader *r, const struct node *value,
+			     const struct schema_field *f, void *object)
+{
+	struct model_target *target = object;
+	int pool = read_pool_name(r, value, f);
+
+	if (pool >= 0)
+		target->pool = (uint8_t)pool;
+}
+
+static void read_target_source(struct reader *r, const struct node *value,
+			       const struct schema_field *f, void *object)
+{
+	struct model_target *target = object;
+
+	if (!value_is_text(r, value, f, "a prefix"))
+		return;
+	if (net_parse_prefix(value->text, &target->prefix, &target->prefix_len))
+		errors_add(&r->errors, value->at,
+			   "'%.60s' is not a prefix like 198.51.100.0/24 or 2001:db8::/32",
+			   value->text);
+}
+
+static const struct schema_field target_fields[] = {
+	{"source", read_target_source, 0, true, NULL},
+	{"pool", read_target_pool, 0, true, NULL},
+};
+static const struct schema target_schema = {"a target", target_fields, COUNT_OF(target_fields)};
+
+static void read_target(struct reader *r, const struct node *value, void *item)
+{
+	struct model_target *target = item;
+
+	target->prefix_len = SERVICE_PREFIX_UNKNOWN;
+	schema_read_map(r, value, &target_schema, target);
+}
+
+static const struct schema_list target_list = {
+	.item = "target",
+	.item_size = sizeof(struct model_target),
+	.count_offset = offsetof(struct model_service, target_count),
+	.max = UINT32_MAX,
+	.may_be_empty = true,
+	.read_item = read_target,
+};
+
+static void read_table_size(struct reader *r, const struct node *value,
+			    const struct schema_field *f, void *object)
+{
+	struct model_service *svc = object;
+
+	value_read_number(r, value, f, object);
+	if (!svc->table_size || prime_is(svc->table_size))
+		return;
+	errors_add(&r->errors, value->at, "'table_size' must be a prime; the next after %u is %u",
+		   svc->table_size, prime_from(svc->table_size));
+	svc->table_size = 0;
+}
+
+static const struct value_word protocol_words[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}};
+static const struct value_word forwarding_words[] = {
+	{"nat", SERIN_FORWARDING_NAT}, {"fullnat", VALUE_WORD_LATER}, {"dsr", VALUE_WORD_LATER},
+	{"ipip", VALUE_WORD_LATER},    {"gue", VALUE_WORD_LATER},
+};
+static const struct value_word affinity_words[] = {{"connection", SERIN_AFFINITY_CONNECTION},
+						   {"client", SERIN_AFFINITY_CLIENT}};
+
+/* In this order: backends want the service's port, what names a pool wants the pools. */
+static const struct schema_field service_fields[] = {
+	{"name", value_read_name, offsetof(struct model_service, name), true, NULL},
+	{"vip", value_read_address, offsetof(struct model_service, vip), true, NULL},
+	{"port", value_read_number, offsetof(struct model_service, port), true,
+	 NUMBER(struct model_service, port, 1, 65535)},
+	{"protocol", value_read_word, offsetof(struct model_service, protocol), false,
+	 WORDS(struct model_service, protocol, protocol_words)},
+	{"forwarding", value_read_word, offsetof(struct model_service, forwarding), false,
+	 WORDS(struct model_service, forwarding, forwarding_words)},
+	{"affinity", value_read_word, offsetof(struct model_service, affinity), false,
+	 WORDS(struct model_service, affinity, affinity_words)},
+	{"client_prefix6", value_read_number, offsetof(struct model_service, client_prefix6), false,
+	 NUMBER(struct model_service, client_prefix6, 1, 128)},
+	{"seed", value_read_number, offsetof(struct model_service, seed), false,
+	 NUMBER(struct model_service, seed, 0, UINT64_MAX)},
+	{"table_size", read_table_size, offsetof(struct model_service, table_size), false,
+	 NUMBER(struct model_service, table_size, 2, SERIN_TABLE_SIZE_MAX)},
+	{"pools", schema_read_list, offsetof(struct model_service, pools), true, &pool_list},
+	{"primary", read_primary, 0, false, NULL},
+	{"targets", schema_read_list, offsetof(struct model_service, targets), false, &target_list},
+};
+static const struct schema service_schema = {"a service", service_fields, COUNT_OF(service_fields)};
+_Static_assert(COUNT_OF(service_fields) <= SCHEMA_FIELDS_MAX, "the walker keeps one key of each");
+
+static void choose_primary(struct reader *r, const struct node *node, struct model_service *svc)
+{
+	int stable = model_find_pool(svc, "stable");
+
+	if (stable >= 0)
+		svc->primary = (size_t)stable;
+	else if (svc->pool_count == 1)
+		svc->primary = 0;
+	else if (are_pools_named(svc))
+		errors_add(&r->errors, node->at,
+			   "which pool takes what the others leave? say it with 'primary: NAME', "
+			   "or call that pool 'stable'");
+}
+
+static void read_service(struct reader *r, const struct node *value, void *item)
+{
+	struct model_service *svc = item;
+
+	svc->protocol = IPPROTO_TCP;
+	svc->forwarding = SERIN_FORWARDING_NAT;
+	svc->affinity = SERIN_AFFINITY_CONNECTION;
+	svc->client_prefix6 = MODEL_PREFIX6_DEFAULT;
+	svc->table_size = MODEL_TABLE_SIZE_DEFAULT;
+	svc->primary = SERVICE_PRIMARY_UNKNOWN;
+	r->service = svc;
+	schema_read_map(r, value, &service_schema, svc);
+	if (!node_find(value, "seed"))
+		svc->seed = model_default_seed(svc->name);
+	if (!node_find(value, "primary"))
+		choose_primary(r, value, svc);
+	r->service = NULL;
+}
+
+const struct schema_list service_list = {
+	.item = "service",
+	.item_size = sizeof(struct model_service),
+	.count_offset = offsetof(struct model, service_count),
+	.max = UINT32_MAX,
+	.read_item = read_service,
+};

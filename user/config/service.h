@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns the tables of what a service is in a file: its pools, their backends, its targets. */
+#pragma once
+
+#include "config/schema.h"
+
+/* svc->primary where the file does not say which pool it is, or says it wrongly. */
+#define SERVICE_PRIMARY_UNKNOWN SIZE_MAX
+/* target->prefix_len where its source could not be read: zero is right, of ::/0. */
+#define SERVICE_PREFIX_UNKNOWN UINT8_MAX
+
+/* The type of the list of services. */
+extern const struct schema_list service_list;

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns the readers of single values: numbers, words, names, addresses, prefixes, percentages. */
+#pragma once
+
+#include "config/schema.h"
+
+/* The type of value_read_number(): a field of @size bytes. */
+struct value_number {
+	uint64_t min;
+	uint64_t max;
+	size_t size;
+};
+
+#define VALUE_WORD_LATER UINT32_MAX
+
+struct value_word {
+	const char *word;
+	uint32_t value; /* VALUE_WORD_LATER: a word of a version to come */
+};
+
+/* The type of value_read_word(): a field of @size bytes. */
+struct value_words {
+	const struct value_word *list;
+	size_t count;
+	size_t size;
+};
+
+void value_read_number(struct reader *r, const struct node *value, const struct schema_field *f,
+		       void *object);
+void value_read_word(struct reader *r, const struct node *value, const struct schema_field *f,
+		     void *object);
+/* A char[SERIN_NAME_LEN]. */
+void value_read_name(struct reader *r, const struct node *value, const struct schema_field *f,
+		     void *object);
+/* A struct in6_addr that a packet can come from and go to. */
+void value_read_address(struct reader *r, const struct node *value, const struct schema_field *f,
+			void *object);
+/* A uint32_t of millionths. */
+void value_read_percent(struct reader *r, const struct node *value, const struct schema_field *f,
+			void *object);
+/* False, and an error, where it is not text: "'KEY' must be WANTED, not a list". */
+bool value_is_text(struct reader *r, const struct node *value, const struct schema_field *f,
+		   const char *wanted);
