@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Backends: making an entry complete before anything points to it, and freeing it after. */
+#include "dataplane/internal.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/net.h"
+
+/* MEMBARRIER_CMD_GLOBAL waits for an RCU grace period, and XDP programs run inside RCU readers. */
+void dp_wait_for_packets(void)
+{
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(50000); /* no membarrier (nohz_full): longer than any program runs */
+}
+
+static uint32_t sum_words(const void *data, size_t bytes, uint32_t sum)
+{
+	const unsigned char *at = data;
+
+	for (size_t i = 0; i < bytes; i += 2) {
+		uint16_t word;
+
+		memcpy(&word, at + i, sizeof(word));
+		sum += word;
+	}
+	return sum;
+}
+
+static uint16_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* The part of an address that is in the packet: IPv4-mapped ones lend their last word only. */
+static uint32_t sum_addr(const struct serin_addr *a, uint32_t sum)
+{
+	struct in6_addr addr = dp_addr(a);
+
+	return net_is_v4(&addr) ? sum_words(&a->word_be[3], 4, sum) : sum_words(a, 16, sum);
+}
+
+/* ~from + to, in ones' complement (RFC 1624, eq. 3). */
+static uint16_t csum_delta(uint32_t from, uint32_t to)
+{
+	return fold((uint32_t)(uint16_t)~fold(from) + fold(to));
+}
+
+static void set_deltas(struct serin_backend *b, const struct serin_endpoint *vip)
+{
+	uint32_t from = sum_addr(&vip->addr, 0), to = sum_addr(&b->at.addr, 0);
+
+	b->l3_csum_delta = csum_delta(from, to);
+	b->l4_csum_delta =
+		csum_delta(sum_words(&vip->port_be, 2, from), sum_words(&b->at.port_be, 2, to));
+}
+
+int64_t dp_backend_slot(const struct dataplane *dp, uint32_t *from)
+{
+	while (*from < dp->meta.max_backends) {
+		uint32_t id = (*from)++;
+
+		if (dp->backends[id].state == SERIN_BACKEND_FREE)
+			return id;
+	}
+	return -1;
+}
+
+int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_spec *spec)
+{
+	struct serin_backend *b = &dp->backends[id];
+	int64_t before = dp_backend_at(dp, &spec->at);
+	int error;
+
+	error = dp_counters_clear(dp, DP_MAP_BACKEND_COUNTERS, id);
+	if (error)
+		return error;
+	b->at = spec->at;
+	b->service = spec->service;
+	b->pool = spec->pool;
+	b->weight = spec->weight;
+	b->hop = spec->hop;
+	set_deltas(b, &dp->services[spec->service].vip);
+	__atomic_store_n(&b->state, SERIN_BACKEND_UP, __ATOMIC_RELEASE);
+	error = dp_backend_index_set(dp, &spec->at, id);
+	if (error) {
+		b->state = SERIN_BACKEND_FREE;
+		log_error("the backend index is full at one place: raise limits.backends");
+		return error;
+	}
+	/* It belonged to another service: replies are this one's now, the other's flows end. */
+	if (before >= 0 && before != id)
+		dp_backend_free(dp, (uint32_t)before);
+	return 0;
+}
+
+void dp_backend_free(struct dataplane *dp, uint32_t id)
+{
+	struct serin_backend *b = &dp->backends[id];
+
+	dp_backend_index_clear(dp, &b->at, id);
+	b->generation++;
+	__atomic_store_n(&b->hop, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&b->state, SERIN_BACKEND_FREE, __ATOMIC_RELEASE);
+}
+
+struct needed {
+	const struct dataplane *dp;
+	uint64_t now;
+	uint8_t *flags; /* by backend id */
+};
+
+static int mark_needed(const struct serin_flow_key *key, const struct serin_flow *flow, void *arg)
+{
+	struct needed *n = arg;
+
+	(void)key;
+	if (flow->backend < n->dp->meta.max_backends &&
+	    n->dp->backends[flow->backend].generation == flow->generation &&
+	    dp_flow_is_alive(flow, n->now))
+		n->flags[flow->backend] = 1;
+	return 0;
+}
+
+static void free_if_unneeded(struct dataplane *dp, uint32_t id, bool dry_run, FILE *changes)
+{
+	const struct serin_backend *b = &dp->backends[id];
+	struct in6_addr addr = dp_addr(&b->at.addr);
+	char text[NET_ENDPOINT_LEN];
+
+	fprintf(changes, "- service %s: backend %s: its last flow has ended\n",
+		dp->info[b->service].name, net_format_endpoint(&addr, ntohs(b->at.port_be), text));
+	if (!dry_run)
+		dp_backend_free(dp, id);
+}
+
+int dp_backend_reap(struct dataplane *dp, bool dry_run, FILE *changes)
+{
+	struct needed needed = {.dp = dp};
+	size_t leaving = 0;
+	int error, freed = 0;
+
+	for (uint32_t id = 0; id < dp->meta.max_backends; id++)
+		leaving += dp->backends[id].state == SERIN_BACKEND_LEAVING;
+	if (!leaving)
+		return 0;
+	needed.flags = calloc(dp->meta.max_backends, 1);
+	if (!needed.flags)
+		return -ENOMEM;
+	error = dp_jiffies(dp, &needed.now);
+	if (!error)
+		error = dp_each_flow(dp, mark_needed, &needed);
+	for (uint32_t id = 0; !error && id < dp->meta.max_backends; id++) {
+		if (dp->backends[id].state != SERIN_BACKEND_LEAVING || needed.flags[id])
+			continue;
+		free_if_unneeded(dp, id, dry_run, changes);
+		freed++;
+	}
+	free(needed.flags);
+	return error ? error : freed;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns what runs in the kernel: loading, attaching, pinning, and every read and write of a map.
+ * The only door to user/dataplane/; nobody else touches maps.
+ *
+ * The pins are the truth. A struct dataplane is a view of them: open it, use it, close it. Writers
+ * hold one lock for as long as they have it open; readers take none.
+ *
+ * Errors: functions return 0 or -errno, and say why once, through log_error(), where they know it:
+ *   -ENOENT   nothing is loaded, or no such service, pool or backend
+ *   -EINVAL   the request itself is wrong
+ *   -ESTALE   someone else changed it meanwhile (an epoch expected and not found)
+ *   -EBUSY    the NIC belongs to another XDP program
+ *   -EPROTO   the pins are of another ABI version
+ */
+#pragma once
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <serin/abi.h>
+
+#include "model/model.h"
+
+#define DATAPLANE_DEFAULT_DIR "/sys/fs/bpf/serin"
+
+struct dataplane;
+struct rtnl;
+
+enum dataplane_access {
+	DATAPLANE_READ,
+	DATAPLANE_WRITE, /* waits for the lock */
+};
+
+/* Who changes something and why: kept beside the split and shown by status. */
+struct dataplane_author {
+	const char *actor;  /* the verb */
+	const char *reason; /* --reason, or "" */
+};
+
+/* 0 if something is loaded, -ENOENT if not, -EPROTO; says nothing. */
+int dataplane_probe(const char *dir);
+int dataplane_open(const char *dir, enum dataplane_access access, struct dataplane **out);
+void dataplane_close(struct dataplane *dp);
+
+/*
+ * dataplane_apply() - load and attach where needed, then make the kernel match a model.
+ * @dir: the pin directory; @m: the wanted state; @dry_run: only tell what would change
+ * @changes: receives one line per difference, "no changes" if none
+ *
+ * Live weights and drained backends survive. Every step leaves a state that forwards: what is new
+ * is complete before it is reachable, what goes is unreachable before it is freed, so being killed
+ * between any two of them loses nothing and the next apply finishes the work.
+ */
+int dataplane_apply(const char *dir, const struct model *m, const struct dataplane_author *author,
+		    bool dry_run, FILE *changes);
+
+/* Takes the program off its NICs and removes the pins. @dry_run: only tell. */
+int dataplane_detach(const char *dir, bool dry_run, FILE *changes);
+
+/* One pool's new weight; the primary takes the rest. */
+struct dataplane_weight {
+	const char *pool;
+	uint32_t ppm;
+};
+
+struct dataplane_shift {
+	uint32_t epoch;		 /* of the new split (dry run: of the one that would be replaced) */
+	uint64_t took_effect_ns; /* CLOCK_MONOTONIC just after the store; 0 in a dry run */
+	uint64_t store_ns;	 /* how long writing the split and the store took */
+	size_t pool_count;
+	struct {
+		char name[SERIN_NAME_LEN];
+		uint32_t before_ppm;
+		uint32_t after_ppm;
+	} pool[SERIN_MAX_POOLS];
+};
+
+struct dataplane_shift_request {
+	const char *service;
+	const struct dataplane_weight *weights;
+	size_t weight_count;
+	int64_t expect_epoch; /* -1: any */
+	bool dry_run;
+	struct dataplane_author author;
+};
+
+/* -ESTALE: the service's epoch is not the one expected. Pools not named keep their weight. */
+int dataplane_shift(struct dataplane *dp, const struct dataplane_shift_request *request,
+		    struct dataplane_shift *out);
+
+struct dataplane_drain_request {
+	const char *service;
+	bool drain; /* false: undrain */
+	bool force; /* also if no backend of the pool and the primary is left for new flows */
+	bool dry_run;
+	struct dataplane_author author;
+};
+
+/*
+ * dataplane_drain() - stop (or resume) giving a backend new flows; its old ones go on.
+ * @port: 0 where the address alone tells which
+ * Returns 1 if it was so already.
+ */
+int dataplane_drain(struct dataplane *dp, const struct dataplane_drain_request *request,
+		    const struct in6_addr *address, uint16_t port);
+
+/*
+ * dataplane_follow_hops() - ask the kernel's routes and neighbours anew for every backend, probe
+ * those that do not answer, and store what changed. Returns the number of changed hops or -errno.
+ * @confirm: also make the kernel ask those it knows: packets that XDP sends never make it ask
+ * @unresolved: receives how many backends have no next hop now
+ */
+int dataplane_follow_hops(struct dataplane *dp, struct rtnl *rtnl, bool confirm,
+			  size_t *unresolved);
+
+/* ---- what runs, as seen by status, metrics and people ---- */
+
+struct snapshot_counters {
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, flows, fallbacks;
+	uint64_t epoch_flows; /* new flows since the service's last shift */
+};
+
+struct snapshot_backend {
+	struct in6_addr address;
+	uint16_t port;
+	uint32_t weight;
+	uint32_t id;
+	enum serin_backend_state state;
+	bool has_hop; /* false: its next hop is not resolved, it takes no new flow */
+	struct snapshot_counters counters;
+};
+
+struct snapshot_pool {
+	char name[SERIN_NAME_LEN];
+	uint32_t slot;		 /* the pool's number in the maps */
+	uint32_t weight_ppm;	 /* live; of the primary too */
+	uint32_t configured_ppm; /* the file's; 0 for the primary */
+	struct snapshot_counters counters;
+	struct snapshot_backend *backends;
+	size_t backend_count;
+};
+
+struct snapshot_service {
+	char name[SERIN_NAME_LEN];
+	uint32_t id;
+	struct in6_addr vip;
+	uint16_t port;
+	uint8_t protocol;
+	enum serin_forwarding forwarding;
+	enum serin_affinity affinity;
+	uint8_t client_prefix6;
+	uint64_t seed;
+	uint32_t table_size;
+	uint32_t epoch;
+	size_t primary;		     /* index into pools */
+	struct snapshot_pool *pools; /* in the order of the file */
+	size_t pool_count;
+	struct serin_change last; /* who shifted, drained or applied last */
+};
+
+struct snapshot_interface {
+	char name[IF_NAMESIZE];
+	uint32_t ifindex;
+	enum model_xdp_mode mode;
+	bool is_attached;
+};
+
+struct snapshot {
+	struct snapshot_interface *interfaces;
+	size_t interface_count;
+	struct snapshot_service *services;
+	size_t service_count;
+	uint64_t packets[SERIN_REASON_MAX]; /* by enum serin_reason, all CPUs */
+	uint64_t flow_entries;
+	uint64_t flow_capacity;
+	char made_by[32];
+};
+
+int dataplane_snapshot(struct dataplane *dp, struct snapshot **out);
+void snapshot_free(struct snapshot *s);
+const struct snapshot_service *snapshot_find_service(const struct snapshot *s, const char *name);
+
+/* "up", "draining", "leaving", or "unresolved" where the next hop is not known. */
+const char *snapshot_backend_state_name(const struct snapshot_backend *b);
+/* A reason's text and what becomes of such a packet ("pass", "drop", "tx", "redirect"). */
+const char *dataplane_reason_name(enum serin_reason reason);
+const char *dataplane_reason_action(enum serin_reason reason);
+
+/* ---- one client's way, step by step ---- */
+
+enum explain_reason {
+	EXPLAIN_FLOW,	  /* the flow table remembers it */
+	EXPLAIN_TARGET,	  /* a target rule */
+	EXPLAIN_SPLIT,	  /* hash and weights */
+	EXPLAIN_FALLBACK, /* its pool has no backend: the primary took it */
+	EXPLAIN_MAX,
+};
+
+struct explanation {
+	enum explain_reason reason;
+	bool has_backend; /* false: no backend anywhere, the packet would be dropped */
+	char pool[SERIN_NAME_LEN];
+	struct in6_addr backend;
+	uint16_t backend_port;
+	/* and why: */
+	char chosen_pool[SERIN_NAME_LEN]; /* by rule or split, before any fallback */
+	uint64_t hash;
+	uint32_t point;	    /* of 2^32 */
+	uint64_t low, high; /* the chosen pool's interval around the point; [low, high) of 2^32 */
+	uint32_t slot, table_size;
+	bool has_target;
+	struct in6_addr target_prefix;
+	uint8_t target_len; /* of 128 bits */
+	bool has_flow;
+	uint32_t flow_epoch;
+	enum serin_flow_state flow_state;
+	uint64_t flow_idle_ms;
+};
+
+/* Takes the same steps as the packet path, with the same header. @port 0: affinity client only. */
+int dataplane_explain(struct dataplane *dp, const char *service, const struct in6_addr *client,
+		      uint16_t port, struct explanation *out);
+const char *explain_reason_name(enum explain_reason reason);
+
+/* ---- the flow table ---- */
+
+struct flow_view {
+	const char *service;
+	const char *pool;
+	struct in6_addr client;
+	uint16_t client_port;
+	struct in6_addr backend;
+	uint16_t backend_port;
+	enum serin_flow_state state;
+	uint32_t epoch;
+	uint64_t idle_ms;
+};
+
+typedef int flow_visitor(const struct flow_view *flow, void *arg);
+
+/* Visits every flow once (those that come or go meanwhile, perhaps). Ends at a non-zero. */
+int dataplane_each_flow(struct dataplane *dp, flow_visitor *visit, void *arg);
+const char *flow_state_name(enum serin_flow_state state);

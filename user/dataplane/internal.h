@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns what the files of user/dataplane/ share: the open view of the maps, and who does what. */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <serin/abi.h>
+
+#include "balance/split.h"
+#include "dataplane/dataplane.h"
+#include "lib/rtnl.h"
+
+/* Maps by the name they have in the program and in the pin directory. */
+#define DP_MAPS(X)                            \
+	X(SERVICE_INDEX, service_index)       \
+	X(SERVICES, services)                 \
+	X(TABLES, tables)                     \
+	X(BACKENDS, backends)                 \
+	X(BACKEND_INDEX, backend_index)       \
+	X(TARGETS, targets)                   \
+	X(FLOWS, flows)                       \
+	X(PORTS, ports)                       \
+	X(TX_PORTS, tx_ports)                 \
+	X(POOL_COUNTERS, pool_counters)       \
+	X(BACKEND_COUNTERS, backend_counters) \
+	X(VERDICTS, verdicts)                 \
+	X(META, meta)                         \
+	X(SERVICE_INFO, service_info)
+
+enum dp_map {
+#define DP_MAP_ENUM(upper, lower) DP_MAP_##upper,
+	DP_MAPS(DP_MAP_ENUM)
+#undef DP_MAP_ENUM
+		DP_MAP_MAX,
+};
+
+extern const char *const dp_map_names[DP_MAP_MAX];
+
+struct dataplane {
+	char dir[PATH_MAX]; /* --bpffs */
+	enum dataplane_access access;
+	int lock_fd;
+	bool is_published; /* the pins exist; false: freshly loaded, or nothing loaded */
+	int map_fd[DP_MAP_MAX];
+	int program_fd;		/* only after a load or for attaching; -1 otherwise */
+	int clock_fd;		/* the program that tells the jiffies */
+	struct serin_meta meta; /* all zero: nothing loaded, every look-up finds nothing */
+	int cpu_count;
+	/* mmapped; NULL when nothing is loaded */
+	struct serin_bucket *service_index;
+	struct serin_service *services;
+	struct serin_backend *backends;
+	struct serin_bucket *backend_index;
+	struct serin_port *ports;
+	struct serin_service_info *info;
+};
+
+/* ---- pins.c: directories, the lock, opening and publishing ---- */
+
+#define DP_VERSION_DIR "v1" /* pins of SERIN_ABI_VERSION */
+#define DP_STAGING_DIR "new"
+#define DP_LINK_PREFIX "link_"
+
+void dp_init(struct dataplane *dp, const char *dir, enum dataplane_access access);
+void dp_fini(struct dataplane *dp);
+/* Makes the directory if needed (mounting bpffs where nothing is mounted) and takes the lock. */
+int dp_lock(struct dataplane *dp, bool create);
+/* 0, or -ENOENT if nothing is loaded; never prints that one. Under the lock it first finishes what
+ * a killed apply had attached and not yet published. */
+int dp_open_pins(struct dataplane *dp);
+int dp_mmap(struct dataplane *dp);
+/* "DIR/v1/NAME" or, before publishing, "DIR/new/NAME". */
+int dp_pin_path(const struct dataplane *dp, const char *name, char path[PATH_MAX]);
+/* Pins everything in the staging directory, without the links. */
+int dp_stage(struct dataplane *dp);
+/* One rename makes the staged pins the running ones. */
+int dp_publish(struct dataplane *dp);
+int dp_remove_tree(const char *path);
+
+/* ---- load.c ---- */
+
+/* Loads the program with new maps of these sizes into dp. */
+int dp_load(struct dataplane *dp, const struct model_limits *limits);
+/* If the pinned program is not the one in this executable, puts this one in its place. */
+int dp_upgrade(struct dataplane *dp, bool dry_run, FILE *changes);
+
+/* ---- ports.c: the NICs ---- */
+
+struct dp_interface {
+	char name[IF_NAMESIZE];
+	enum model_xdp_mode mode;
+	struct rtnl_link link;
+	bool is_attached; /* by us, already, in this mode */
+};
+
+/* Looks a wanted interface up and refuses a NIC that another XDP program holds. */
+int dp_interface_check(struct dataplane *dp, struct rtnl *rtnl,
+		       const struct model_interface *wanted, struct dp_interface *out);
+int dp_interface_attach(struct dataplane *dp, const struct dp_interface *interface);
+/* Detaches whatever link is pinned under that name. */
+int dp_interface_detach(struct dataplane *dp, const char *name);
+/* Calls visit for every pinned link: its NIC's name and ifindex (0 if the NIC is gone). */
+int dp_each_link(struct dataplane *dp, int (*visit)(const char *name, uint32_t ifindex, void *arg),
+		 void *arg);
+/* Slot of an interface, or 0. */
+uint32_t dp_port_find(const struct dataplane *dp, uint32_t ifindex);
+int dp_port_add(struct dataplane *dp, const struct rtnl_link *link);
+/* Frees the ports of all other interfaces, those that are no more among them. */
+void dp_ports_keep(struct dataplane *dp, const struct dp_interface *wanted, size_t count);
+
+/* ---- index.c: the endpoint indexes ---- */
+
+struct serin_endpoint dp_endpoint(const struct in6_addr *addr, uint16_t port, uint8_t protocol);
+struct in6_addr dp_addr(const struct serin_addr *addr);
+/* The id standing at an endpoint, or -1. */
+int64_t dp_service_at(const struct dataplane *dp, const struct serin_endpoint *at);
+int64_t dp_backend_at(const struct dataplane *dp, const struct serin_endpoint *at);
+/* Point an endpoint at an id, in place of another's if it has one. -ENOSPC: bucket full. */
+int dp_service_index_set(struct dataplane *dp, const struct serin_endpoint *at, uint32_t id);
+int dp_backend_index_set(struct dataplane *dp, const struct serin_endpoint *at, uint32_t id);
+void dp_service_index_clear(struct dataplane *dp, const struct serin_endpoint *at, uint32_t id);
+void dp_backend_index_clear(struct dataplane *dp, const struct serin_endpoint *at, uint32_t id);
+
+/* ---- services.c: services, their pools and splits ---- */
+
+uint32_t dp_pool_index(uint32_t service, uint32_t pool);
+int64_t dp_service_find(const struct dataplane *dp, const char *name);
+/* Slot of a pool of that name (of the file, or leaving), or -1. */
+int dp_pool_find(const struct dataplane *dp, uint32_t service, const char *name);
+void dp_split_read(const struct dataplane *dp, uint32_t service, struct split_layout *out);
+/* Fills the next split of the ring, then the one store. Returns the new epoch. */
+uint32_t dp_split_store(struct dataplane *dp, uint32_t service, const struct split_layout *layout);
+void dp_note_change(struct dataplane *dp, uint32_t service, const struct dataplane_author *author);
+int dp_counters_clear(struct dataplane *dp, enum dp_map map, uint32_t index);
+
+/* ---- tables.c: backends by pool, and Maglev tables ---- */
+
+/* Ids of all backends in use, ordered by service and pool. */
+struct roster {
+	uint32_t *ids;
+	size_t count;
+};
+
+int roster_build(const struct dataplane *dp, struct roster *out);
+void roster_fini(struct roster *r);
+/* The backends of one pool: a range of r->ids. */
+size_t roster_pool(const struct dataplane *dp, const struct roster *r, uint32_t service,
+		   uint32_t pool, const uint32_t **ids);
+bool dp_backend_takes_flows(const struct serin_backend *b);
+/* Rebuilds a pool's table if it is not made of the backends that take flows now. */
+int dp_table_refresh(struct dataplane *dp, const struct roster *r, uint32_t service, uint32_t pool);
+int dp_tables_refresh_all(struct dataplane *dp);
+/* Reads one slot of the table the packet path uses. -ENOENT: the pool has none. */
+int dp_table_slot(struct dataplane *dp, uint32_t service, uint32_t pool, uint32_t slot,
+		  uint32_t *id);
+
+/* ---- backends.c ---- */
+
+struct dp_backend_spec {
+	struct serin_endpoint at;
+	uint32_t service;
+	uint8_t pool;
+	uint32_t weight;
+	uint64_t hop;
+};
+
+/* A free slot at or after *from, or -1; *from moves past it. */
+int64_t dp_backend_slot(const struct dataplane *dp, uint32_t *from);
+int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_spec *spec);
+void dp_backend_free(struct dataplane *dp, uint32_t id);
+/* Frees the leaving backends that no living flow needs. Returns how many, or -errno. */
+int dp_backend_reap(struct dataplane *dp, bool dry_run, FILE *changes);
+/* Waits until no packet that was in the program when it was called still is. */
+void dp_wait_for_packets(void);
+
+/* ---- hops.c: next hops ---- */
+
+struct dp_hop {
+	struct in6_addr address; /* of a backend */
+	int ifindex;		 /* out: where the route leads; 0: nowhere */
+	uint8_t mac[6];		 /* out, if is_resolved */
+	bool is_resolved;
+};
+
+/* Routes first (an error if one leads to this host), then neighbours, waiting for those that must
+ * be asked for at most wait_ms. */
+int dp_hops_resolve(struct rtnl *rtnl, struct dp_hop *hops, size_t count, int wait_ms);
+uint64_t dp_hop_word(const struct dataplane *dp, const struct dp_hop *hop);
+
+/* ---- targets.c ---- */
+
+struct dp_target {
+	struct serin_target_key key;
+	uint32_t pool;
+};
+
+struct serin_target_key dp_target_key(uint32_t service, const struct in6_addr *prefix,
+				      uint8_t prefix_len);
+/* Makes the rules of all services these (it sorts them); adds to `differences`. */
+int dp_targets_sync(struct dataplane *dp, struct dp_target *wanted, size_t count, bool dry_run,
+		    size_t *differences);
+
+/* The rule that holds a client: the kernel's own answer, and the length of its prefix. */
+bool dp_target_match(struct dataplane *dp, uint32_t service, const struct serin_addr *client,
+		     uint8_t *pool, uint8_t *prefix_len);
+
+/* ---- flows.c ---- */
+
+/* Jiffies now and ticks per second, for the ages of flows. */
+int dp_jiffies(struct dataplane *dp, uint64_t *now);
+long dp_ticks_per_second(void);
+typedef int dp_flow_visitor(const struct serin_flow_key *key, const struct serin_flow *flow,
+			    void *arg);
+int dp_each_flow(struct dataplane *dp, dp_flow_visitor *visit, void *arg);
+bool dp_flow_is_alive(const struct serin_flow *flow, uint64_t now_jiffies);
+uint64_t dp_flow_idle_seconds(enum serin_flow_state state);

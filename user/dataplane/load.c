@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Loading: the program from this executable, with new maps or with those that are pinned. */
+#include "dataplane/internal.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+
+#include "bpf/serin.skel.h"
+
+static uint64_t program_id(void)
+{
+	size_t len;
+	const unsigned char *elf = serin_bpf__elf_bytes(&len);
+	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ elf[i]) * 0x100000001b3ull;
+	return hash;
+}
+
+static uint32_t next_power_of_two(uint32_t n)
+{
+	uint32_t power = 1;
+
+	while (power < n)
+		power <<= 1;
+	return power;
+}
+
+/* Buckets have 16 ways: with one bucket for each 4 entries a full one is one in 10^6. */
+static struct serin_meta make_meta(const struct model_limits *limits)
+{
+	struct serin_meta meta = {
+		.magic = SERIN_ABI_MAGIC,
+		.abi_version = SERIN_ABI_VERSION,
+		.max_services = limits->services,
+		.max_backends = limits->backends,
+		.max_flows = limits->flows,
+		.service_buckets = next_power_of_two(limits->services / 4 + 16),
+		.backend_buckets = next_power_of_two(limits->backends / 4 + 16),
+		.program_id = program_id(),
+	};
+
+	snprintf(meta.made_by, sizeof(meta.made_by), "%s", SERIN_VERSION);
+	return meta;
+}
+
+static struct bpf_map *map_of(struct serin_bpf *skel, enum dp_map map)
+{
+	switch (map) {
+#define MAP_CASE(upper, lower) \
+	case DP_MAP_##upper:   \
+		return skel->maps.lower;
+		DP_MAPS(MAP_CASE)
+#undef MAP_CASE
+	default:
+		return NULL;
+	}
+}
+
+static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
+{
+	switch (map) {
+	case DP_MAP_SERVICE_INDEX:
+		return m->service_buckets;
+	case DP_MAP_SERVICES:
+	case DP_MAP_SERVICE_INFO:
+		return m->max_services;
+	case DP_MAP_TABLES:
+	case DP_MAP_POOL_COUNTERS:
+		return m->max_services * SERIN_MAX_POOLS;
+	case DP_MAP_BACKENDS:
+	case DP_MAP_BACKEND_COUNTERS:
+		return m->max_backends;
+	case DP_MAP_BACKEND_INDEX:
+		return m->backend_buckets;
+	case DP_MAP_FLOWS:
+		return m->max_flows;
+	default:
+		return 0; /* fixed in the program */
+	}
+}
+
+static int set_sizes(struct serin_bpf *skel, const struct serin_meta *meta)
+{
+	for (int i = 0; i < DP_MAP_MAX; i++) {
+		uint32_t entries = entries_of(meta, i);
+		int error = entries ? bpf_map__set_max_entries(map_of(skel, i), entries) : 0;
+
+		if (error)
+			return error;
+	}
+	skel->rodata->service_bucket_mask = meta->service_buckets - 1;
+	skel->rodata->backend_bucket_mask = meta->backend_buckets - 1;
+	for (int i = 0; i < SERIN_FLOW_STATE_MAX; i++)
+		skel->rodata->flow_idle_jiffies[i] =
+			dp_flow_idle_seconds(i) * (uint64_t)dp_ticks_per_second();
+	return 0;
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+/* Opens the program with these sizes; reuses dp's maps where it has some. */
+static int load_program(struct dataplane *dp, const struct serin_meta *meta, struct serin_bpf **out)
+{
+	struct serin_bpf *skel;
+	int error;
+
+	if (!getenv("SERIN_LIBBPF_LOG"))
+		libbpf_set_print(quiet);
+	skel = serin_bpf__open();
+	if (!skel)
+		return -errno;
+	error = set_sizes(skel, meta);
+	for (int i = 0; !error && i < DP_MAP_MAX; i++)
+		if (dp->map_fd[i] >= 0)
+			error = bpf_map__reuse_fd(map_of(skel, i), dp->map_fd[i]);
+	if (!error)
+		error = serin_bpf__load(skel);
+	if (error) {
+		log_error("the kernel refuses the program: %s%s", strerror(-error),
+			  error == -EPERM ? " (root, or CAP_BPF and CAP_NET_ADMIN)"
+					  : " (SERIN_LIBBPF_LOG=1 shows its reasons)");
+		serin_bpf__destroy(skel);
+		return error;
+	}
+	*out = skel;
+	return 0;
+}
+
+static int keep_fd(int fd, int *out)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return -errno;
+	if (*out >= 0)
+		close(*out);
+	*out = copy;
+	return 0;
+}
+
+static int keep_fds(struct dataplane *dp, struct serin_bpf *skel, bool with_maps)
+{
+	int error = keep_fd(bpf_program__fd(skel->progs.serin), &dp->program_fd);
+
+	if (!error)
+		error = keep_fd(bpf_program__fd(skel->progs.serin_clock), &dp->clock_fd);
+	for (int i = 0; !error && with_maps && i < DP_MAP_MAX; i++)
+		error = keep_fd(bpf_map__fd(map_of(skel, i)), &dp->map_fd[i]);
+	return error;
+}
+
+int dp_load(struct dataplane *dp, const struct model_limits *limits)
+{
+	struct serin_meta meta = make_meta(limits);
+	struct serin_bpf *skel = NULL;
+	uint32_t zero = 0;
+	int error;
+
+	error = load_program(dp, &meta, &skel);
+	if (error)
+		return error;
+	error = keep_fds(dp, skel, true);
+	serin_bpf__destroy(skel);
+	if (error)
+		return error;
+	if (bpf_map_update_elem(dp->map_fd[DP_MAP_META], &zero, &meta, 0))
+		return -errno;
+	dp->meta = meta;
+	return dp_mmap(dp);
+}
+
+static int pin_over(struct dataplane *dp, int fd, const char *name)
+{
+	char path[PATH_MAX], fresh[PATH_MAX];
+	int error = dp_pin_path(dp, name, path);
+
+	if (error)
+		return error;
+	if (snprintf(fresh, sizeof(fresh), "%s/next", dp->dir) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	unlink(fresh);
+	if (bpf_obj_pin(fd, fresh) || rename(fresh, path))
+		return -errno;
+	return 0;
+}
+
+static int swap_link(const char *name, uint32_t ifindex, void *arg)
+{
+	struct dataplane *dp = arg;
+	char path[PATH_MAX], file[64];
+	int error, fd;
+
+	if (!ifindex)
+		return 0; /* its NIC is gone: apply will see to it */
+	snprintf(file, sizeof(file), DP_LINK_PREFIX "%s", name);
+	error = dp_pin_path(dp, file, path);
+	if (error)
+		return error;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	error = bpf_link_update(fd, dp->program_fd, NULL) ? -errno : 0;
+	close(fd);
+	if (error)
+		log_error("%s: cannot put the new program in: %s", name, strerror(-error));
+	return error;
+}
+
+int dp_upgrade(struct dataplane *dp, bool dry_run, FILE *changes)
+{
+	struct serin_meta meta = dp->meta;
+	struct serin_bpf *skel = NULL;
+	uint32_t zero = 0;
+	int error;
+
+	if (meta.program_id == program_id())
+		return 0;
+	fprintf(changes, "~ program: the one of serin %.31s gives way to that of %s\n",
+		meta.made_by, SERIN_VERSION);
+	if (dry_run)
+		return 0;
+	error = load_program(dp, &meta, &skel);
+	if (error)
+		return error;
+	error = keep_fds(dp, skel, false);
+	serin_bpf__destroy(skel);
+	if (!error)
+		error = dp_each_link(dp, swap_link, dp);
+	if (!error)
+		error = pin_over(dp, dp->program_fd, "program");
+	if (!error)
+		error = pin_over(dp, dp->clock_fd, "clock");
+	if (error)
+		return error;
+	meta.program_id = program_id();
+	snprintf(meta.made_by, sizeof(meta.made_by), "%s", SERIN_VERSION);
+	if (bpf_map_update_elem(dp->map_fd[DP_MAP_META], &zero, &meta, 0))
+		return -errno;
+	dp->meta = meta;
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns the comparison of a model with what runs: every look-up, allocation and refusal happens
+ * here, before anything is written, and every difference is told here. apply.c carries it out.
+ */
+#pragma once
+
+#include "dataplane/internal.h"
+
+struct backend_plan {
+	struct serin_endpoint at;
+	uint32_t service; /* id */
+	uint8_t pool;	  /* slot */
+	uint32_t weight;
+	uint32_t id;
+	bool is_new;
+	bool is_taken_over; /* another service has an entry at this endpoint */
+};
+
+struct service_plan {
+	const struct model_service *model;
+	struct serin_endpoint vip;
+	uint32_t id;
+	bool is_new;
+	uint8_t slot[SERIN_MAX_POOLS];	   /* of each of the model's pools */
+	bool is_new_slot[SERIN_MAX_POOLS]; /* it had another name, or none, before */
+	struct split_layout layout;	   /* wanted; live weights kept */
+	bool is_split_new;
+};
+
+struct plan {
+	const struct model *model;
+	FILE *changes;
+	size_t change_count;
+	struct dp_interface *interfaces; /* as many as the model has */
+	struct service_plan *services;	 /* as many as the model has */
+	struct backend_plan *backends;	 /* of all services, in their order */
+	struct dp_hop *hops;		 /* one per backend */
+	size_t hop_count;
+	size_t backend_count;
+	struct dp_target *targets;
+	size_t target_count;
+	uint8_t *keeps_service; /* by id: 1 if the model still has it */
+	uint8_t *keeps_backend;
+	uint32_t next_service; /* where to look for the next free slot */
+	uint32_t next_backend;
+};
+
+/* Next hops of all backends of p->model; first, and without the lock.
+ * @wait_ms: how long to wait for neighbours that must be asked for */
+int plan_resolve(struct rtnl *rtnl, struct plan *p, int wait_ms);
+/* All the rest: 0, or -errno with the reason told. */
+int plan_build(struct dataplane *dp, struct rtnl *rtnl, struct plan *p);
+void plan_fini(struct plan *p);
+/* Tells a difference and counts it. */
+void plan_tell(struct plan *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- plan_backends.c ---- */
+
+int plan_service_backends(struct dataplane *dp, struct plan *p, const struct service_plan *s);
+void plan_targets(struct plan *p, const struct service_plan *s);
+void plan_tell_leaving(struct dataplane *dp, struct plan *p);
+int plan_check_hops(struct rtnl *rtnl, const struct plan *p);

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What runs, copied out of the maps for status and metrics. */
+#include "dataplane/internal.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const reason_names[SERIN_REASON_MAX] = {[SERIN_GO_ON] = "none",
+#define REASON_NAME(name, text, action) [SERIN_##name] = text,
+							   SERIN_REASONS(REASON_NAME)
+#undef REASON_NAME
+};
+
+static const enum serin_action reason_actions[SERIN_REASON_MAX] = {
+#define REASON_ACTION(name, text, action) [SERIN_##name] = SERIN_ACTION_##action,
+	SERIN_REASONS(REASON_ACTION)
+#undef REASON_ACTION
+};
+
+const char *dataplane_reason_name(enum serin_reason reason)
+{
+	return (unsigned int)reason < SERIN_REASON_MAX ? reason_names[reason] : "unknown";
+}
+
+const char *dataplane_reason_action(enum serin_reason reason)
+{
+	static const char *const names[] = {"pass", "drop", "tx", "redirect"};
+
+	_Static_assert(sizeof(names) / sizeof(*names) == SERIN_ACTION_MAX, "a name each");
+	return (unsigned int)reason < SERIN_REASON_MAX ? names[reason_actions[reason]] : "unknown";
+}
+
+const char *snapshot_backend_state_name(const struct snapshot_backend *b)
+{
+	static const char *const names[] = {"free", "up", "draining", "leaving"};
+
+	_Static_assert(sizeof(names) / sizeof(*names) == SERIN_BACKEND_STATE_MAX, "a name each");
+	if (b->state == SERIN_BACKEND_UP && !b->has_hop)
+		return "unresolved";
+	return (unsigned int)b->state < SERIN_BACKEND_STATE_MAX ? names[b->state] : "unknown";
+}
+
+/* Everything one copy needs besides the snapshot itself. */
+struct copying {
+	struct dataplane *dp;
+	struct roster roster;
+	struct serin_counters *per_cpu;
+};
+
+static int read_counters(struct copying *c, enum dp_map map, uint32_t index, uint32_t epoch,
+			 struct snapshot_counters *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (bpf_map_lookup_elem(c->dp->map_fd[map], &index, c->per_cpu))
+		return -errno;
+	for (int cpu = 0; cpu < c->dp->cpu_count; cpu++) {
+		const struct serin_counters *one = &c->per_cpu[cpu];
+
+		out->packets_in += one->packets_in;
+		out->bytes_in += one->bytes_in;
+		out->packets_out += one->packets_out;
+		out->bytes_out += one->bytes_out;
+		out->flows += one->flows;
+		out->fallbacks += one->fallbacks;
+		if (one->epoch == epoch)
+			out->epoch_flows += one->epoch_flows;
+	}
+	return 0;
+}
+
+static int copy_backends(struct copying *c, const struct snapshot_service *s,
+			 struct snapshot_pool *pool)
+{
+	const uint32_t *ids;
+	size_t count = roster_pool(c->dp, &c->roster, s->id, pool->slot, &ids);
+	int error = 0;
+
+	pool->backends = calloc(count + 1, sizeof(*pool->backends));
+	if (!pool->backends)
+		return -ENOMEM;
+	for (size_t i = 0; !error && i < count; i++) {
+		const struct serin_backend *b = &c->dp->backends[ids[i]];
+		struct snapshot_backend *out = &pool->backends[pool->backend_count++];
+
+		*out = (struct snapshot_backend){
+			.address = dp_addr(&b->at.addr),
+			.port = ntohs(b->at.port_be),
+			.weight = b->weight,
+			.id = ids[i],
+			.state = b->state,
+			.has_hop = b->hop != 0,
+		};
+		error = read_counters(c, DP_MAP_BACKEND_COUNTERS, ids[i], s->epoch, &out->counters);
+	}
+	return error;
+}
+
+static int copy_pool(struct copying *c, struct snapshot_service *s, uint8_t slot,
+		     const struct split_layout *split)
+{
+	const struct serin_pool_info *info = &c->dp->info[s->id].pool[slot];
+	struct snapshot_pool *pool = &s->pools[s->pool_count];
+	int error;
+
+	memcpy(pool->name, info->name, sizeof(pool->name));
+	pool->slot = slot;
+	pool->weight_ppm = split_pool_ppm(split, slot);
+	pool->configured_ppm = info->configured_ppm;
+	if (slot == split->primary)
+		s->primary = s->pool_count;
+	s->pool_count++;
+	error = read_counters(c, DP_MAP_POOL_COUNTERS, dp_pool_index(s->id, slot), s->epoch,
+			      &pool->counters);
+	return error ? error : copy_backends(c, s, pool);
+}
+
+/* In the order of the file, those that are leaving last. */
+static int copy_pools(struct copying *c, struct snapshot_service *s)
+{
+	const struct serin_pool_info *info = c->dp->info[s->id].pool;
+	struct split_layout split;
+	int error = 0;
+
+	s->pools = calloc(SERIN_MAX_POOLS, sizeof(*s->pools));
+	if (!s->pools)
+		return -ENOMEM;
+	dp_split_read(c->dp, s->id, &split);
+	for (uint32_t order = 0; order <= SERIN_MAX_POOLS; order++) {
+		uint32_t wanted = order < SERIN_MAX_POOLS ? order : SERIN_POOL_GONE;
+
+		for (uint8_t slot = 0; !error && slot < SERIN_MAX_POOLS; slot++)
+			if (info[slot].name[0] && info[slot].order == wanted)
+				error = copy_pool(c, s, slot, &split);
+	}
+	return error;
+}
+
+static int copy_service(struct copying *c, uint32_t id, struct snapshot_service *out)
+{
+	const struct serin_service *svc = &c->dp->services[id];
+	const struct serin_service_info *info = &c->dp->info[id];
+
+	*out = (struct snapshot_service){
+		.id = id,
+		.vip = dp_addr(&svc->vip.addr),
+		.port = ntohs(svc->vip.port_be),
+		.protocol = svc->vip.protocol,
+		.forwarding = svc->forwarding,
+		.affinity = svc->affinity,
+		.client_prefix6 = svc->client_prefix6,
+		.seed = info->seed,
+		.table_size = svc->table_size,
+		.epoch = svc->epoch,
+		.last = info->last,
+	};
+	memcpy(out->name, info->name, sizeof(out->name));
+	return copy_pools(c, out);
+}
+
+static int by_service_name(const void *a, const void *b)
+{
+	return strcmp(((const struct snapshot_service *)a)->name,
+		      ((const struct snapshot_service *)b)->name);
+}
+
+static int copy_services(struct copying *c, struct snapshot *s)
+{
+	size_t count = 0;
+	int error = 0;
+
+	for (uint32_t id = 0; id < c->dp->meta.max_services; id++)
+		count += c->dp->info[id].name[0] != '\0';
+	s->services = calloc(count + 1, sizeof(*s->services));
+	if (!s->services)
+		return -ENOMEM;
+	for (uint32_t id = 0; !error && s->service_count < count; id++)
+		if (c->dp->info[id].name[0])
+			error = copy_service(c, id, &s->services[s->service_count++]);
+	qsort(s->services, s->service_count, sizeof(*s->services), by_service_name);
+	return error;
+}
+
+static int copy_link(const char *name, uint32_t ifindex, void *arg)
+{
+	struct snapshot *s = arg;
+	struct snapshot_interface *out;
+
+	out = reallocarray(s->interfaces, s->interface_count + 1, sizeof(*out));
+	if (!out)
+		return -ENOMEM;
+	s->interfaces = out;
+	out = &s->interfaces[s->interface_count++];
+	*out = (struct snapshot_interface){.ifindex = ifindex};
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	return 0;
+}
+
+/* Whether the link still holds its NIC, and how, is the NIC's to say. */
+static void ask_mode(struct rtnl *rtnl, struct snapshot_interface *i)
+{
+	struct rtnl_link link;
+
+	if (!i->ifindex || rtnl_link_by_index(rtnl, (int)i->ifindex, &link))
+		return;
+	i->is_attached = link.xdp_prog_id != 0;
+	i->mode = link.xdp_attach_mode == XDP_ATTACHED_SKB ? MODEL_XDP_GENERIC : MODEL_XDP_NATIVE;
+}
+
+static int by_ifindex(const void *a, const void *b)
+{
+	const struct snapshot_interface *x = a, *y = b;
+
+	return x->ifindex < y->ifindex ? -1 : x->ifindex > y->ifindex;
+}
+
+static int copy_interfaces(struct dataplane *dp, struct snapshot *s)
+{
+	struct rtnl *rtnl = NULL;
+	int error = dp_each_link(dp, copy_link, s);
+
+	if (!error)
+		error = rtnl_open(&rtnl);
+	if (s->interface_count) /* a directory has no order */
+		qsort(s->interfaces, s->interface_count, sizeof(*s->interfaces), by_ifindex);
+	for (size_t i = 0; !error && i < s->interface_count; i++)
+		ask_mode(rtnl, &s->interfaces[i]);
+	rtnl_close(rtnl);
+	return error;
+}
+
+static int copy_verdicts(struct dataplane *dp, struct snapshot *s)
+{
+	struct serin_verdicts *per_cpu = calloc((size_t)dp->cpu_count, sizeof(*per_cpu));
+	uint32_t zero = 0;
+	int error = 0;
+
+	if (!per_cpu)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_VERDICTS], &zero, per_cpu))
+		error = -errno;
+	for (int cpu = 0; !error && cpu < dp->cpu_count; cpu++)
+		for (int reason = 0; reason < SERIN_REASON_MAX; reason++)
+			s->packets[reason] += per_cpu[cpu].packets[reason];
+	free(per_cpu);
+	return error;
+}
+
+static int count_flow(const struct serin_flow_key *key, const struct serin_flow *flow, void *arg)
+{
+	(void)key;
+	(void)flow;
+	(*(uint64_t *)arg)++;
+	return 0;
+}
+
+int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
+{
+	struct copying c = {.dp = dp};
+	struct snapshot *s = calloc(1, sizeof(*s));
+	int error = s ? 0 : -ENOMEM;
+
+	c.per_cpu = calloc((size_t)dp->cpu_count, sizeof(*c.per_cpu));
+	if (!error && !c.per_cpu)
+		error = -ENOMEM;
+	if (!error)
+		error = roster_build(dp, &c.roster);
+	if (!error)
+		error = copy_services(&c, s);
+	if (!error)
+		error = copy_interfaces(dp, s);
+	if (!error)
+		error = copy_verdicts(dp, s);
+	if (!error)
+		error = dp_each_flow(dp, count_flow, &s->flow_entries);
+	roster_fini(&c.roster);
+	free(c.per_cpu);
+	if (error) {
+		snapshot_free(s);
+		return error;
+	}
+	s->flow_capacity = dp->meta.max_flows;
+	memcpy(s->made_by, dp->meta.made_by, sizeof(s->made_by));
+	*out = s;
+	return 0;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->service_count; i++) {
+		for (size_t j = 0; j < s->services[i].pool_count; j++)
+			free(s->services[i].pools[j].backends);
+		free(s->services[i].pools);
+	}
+	free(s->services);
+	free(s->interfaces);
+	free(s);
+}
+
+const struct snapshot_service *snapshot_find_service(const struct snapshot *s, const char *name)
+{
+	for (size_t i = 0; i < s->service_count; i++)
+		if (!strcmp(s->services[i].name, name))
+			return &s->services[i];
+	return NULL;
+}
