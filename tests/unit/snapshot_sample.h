@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns a snapshot made by hand: one service, a canary of one IPv4 backend at 5 % and a stable pool
+ * of two, one of which is IPv6. For inclusion by one test program each.
+ */
+#pragma once
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "dataplane/dataplane.h"
+#include "lib/net.h"
+
+static struct snapshot_backend sample_canary[1];
+static struct snapshot_backend sample_stable[2];
+static struct snapshot_pool sample_pools[2];
+static struct snapshot_service sample_service;
+static struct snapshot_interface sample_interface;
+static struct snapshot sample;
+
+static void sample_pools_init(void)
+{
+	sample_canary[0] = (struct snapshot_backend){.port = 8080,
+						     .weight = 1,
+						     .state = SERIN_BACKEND_UP,
+						     .has_hop = true,
+						     .counters = {.packets_in = 11, .flows = 3}};
+	sample_stable[0] = (struct snapshot_backend){
+		.port = 8080, .weight = 2, .state = SERIN_BACKEND_UP, .has_hop = false};
+	sample_stable[1] = (struct snapshot_backend){
+		.port = 8443, .weight = 1, .state = SERIN_BACKEND_DRAINING, .has_hop = true};
+	net_parse_addr("10.0.0.21", &sample_canary[0].address);
+	net_parse_addr("10.0.0.11", &sample_stable[0].address);
+	net_parse_addr("2001:db8::12", &sample_stable[1].address);
+	sample_pools[0] = (struct snapshot_pool){
+		.name = "canary",
+		.weight_ppm = 50000,
+		.configured_ppm = 12345,
+		.counters = {.packets_in = 1,
+			     .bytes_in = 2,
+			     .packets_out = 3,
+			     .bytes_out = 4,
+			     .flows = 5,
+			     .fallbacks = 6,
+			     .epoch_flows = 5},
+		.backends = sample_canary,
+		.backend_count = 1,
+	};
+	sample_pools[1] = (struct snapshot_pool){
+		.name = "stable",
+		.weight_ppm = 950000,
+		.counters = {.flows = 1ull << 60, .epoch_flows = 95},
+		.backends = sample_stable,
+		.backend_count = 2,
+	};
+}
+
+static void sample_init(void)
+{
+	sample_pools_init();
+	sample_service = (struct snapshot_service){
+		.name = "web",
+		.port = 80,
+		.protocol = IPPROTO_TCP,
+		.forwarding = SERIN_FORWARDING_NAT,
+		.affinity = SERIN_AFFINITY_CLIENT,
+		.epoch = 7,
+		.primary = 1,
+		.pools = sample_pools,
+		.pool_count = 2,
+		.last = {.when_ns = 1700000000123456789ull,
+			 .uid = 1000,
+			 .actor = "weight",
+			 .reason = "canary 1.4"},
+	};
+	net_parse_addr("192.0.2.10", &sample_service.vip);
+	sample_interface = (struct snapshot_interface){
+		.name = "eth0", .ifindex = 2, .mode = MODEL_XDP_NATIVE, .is_attached = true};
+	sample = (struct snapshot){
+		.interfaces = &sample_interface,
+		.interface_count = 1,
+		.services = &sample_service,
+		.service_count = 1,
+		.flow_entries = 12,
+		.flow_capacity = 1048576,
+		.made_by = "0.0.9",
+	};
+	sample.packets[SERIN_FORWARD_TX] = 41;
+	sample.packets[SERIN_PASS_NO_SERVICE] = 42;
+	sample.packets[SERIN_DROP_TOO_BIG] = 43;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "observe/share.h"
+#include "observe/status_json.h"
+#include "snapshot_sample.h"
+
+static json_t *status;
+
+static int setup(void **state)
+{
+	(void)state;
+	sample_init();
+	status = status_json(&sample);
+	return status ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	json_decref(status);
+	return 0;
+}
+
+static json_t *service(void)
+{
+	return json_array_get(json_object_get(status, "services"), 0);
+}
+
+static json_t *pool(size_t i)
+{
+	return json_array_get(json_object_get(service(), "pools"), i);
+}
+
+/* Compares with JSON text in which ' stands for ". */
+static void expect(json_t *value, const char *text)
+{
+	char copy[1024], *found;
+	json_t *expected;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *c = copy; *c; c++)
+		*c = *c == '\'' ? '"' : *c;
+	expected = json_loads(copy, JSON_DECODE_ANY, NULL);
+	assert_non_null(expected);
+	found = json_dumps(value, STATUS_JSON_FLAGS | JSON_ENCODE_ANY);
+	if (!json_equal(value, expected))
+		fail_msg("found %s where %s was expected", found, copy);
+	free(found);
+	json_decref(expected);
+}
+
+static void top_level(void **state)
+{
+	(void)state;
+	expect(json_object_get(status, "version"), "1");
+	expect(json_object_get(status, "interfaces"),
+	       "[{'name': 'eth0', 'mode': 'native', 'attached': true}]");
+	expect(json_object_get(status, "flow_table"), "{'entries': 12, 'capacity': 1048576}");
+	expect(json_object_get(json_object_get(status, "verdicts"), "forwarded_same_port"), "41");
+	expect(json_object_get(json_object_get(status, "verdicts"), "too_big"), "43");
+	assert_int_equal(json_object_size(json_object_get(status, "verdicts")),
+			 SERIN_REASON_MAX - 1);
+}
+
+static void service_fields(void **state)
+{
+	json_t *copy = json_copy(service());
+
+	(void)state;
+	json_object_del(copy, "pools");
+	expect(copy, "{'name': 'web', 'vip': '192.0.2.10', 'port': 80, 'protocol': 'tcp',"
+		     " 'forwarding': 'nat', 'affinity': 'client', 'primary': 'stable', 'epoch': 7,"
+		     " 'last_change': {'when': '2023-11-14T22:13:20.123Z', 'actor': 'weight',"
+		     " 'reason': 'canary 1.4', 'uid': 1000}}");
+	json_decref(copy);
+}
+
+static void pool_fields(void **state)
+{
+	(void)state;
+	expect(json_object_get(pool(0), "name"), "'canary'");
+	expect(json_object_get(pool(0), "weight"), "5.0");
+	expect(json_object_get(pool(1), "weight"), "95.0");
+	expect(json_object_get(pool(0), "signals"),
+	       "{'packets_in': 1, 'bytes_in': 2, 'packets_out': 3, 'bytes_out': 4, 'flows': 5,"
+	       " 'fallbacks': 6}");
+}
+
+static void shares_are_of_the_flows_since_the_shift(void **state)
+{
+	json_t *interval = json_object_get(pool(0), "actual_share_interval");
+	double low, high;
+
+	(void)state;
+	share_interval(5, 100, &low, &high);
+	expect(json_object_get(pool(0), "actual_share"), "5.0");
+	expect(json_object_get(pool(1), "actual_share"), "95.0");
+	assert_true(json_real_value(json_array_get(interval, 0)) == low);
+	assert_true(json_real_value(json_array_get(interval, 1)) == high);
+}
+
+static void backend_fields(void **state)
+{
+	(void)state;
+	expect(json_object_get(pool(0), "backends"),
+	       "[{'address': '10.0.0.21', 'port': 8080, 'weight': 1, 'state': 'up', 'signals':"
+	       " {'packets_in': 11, 'bytes_in': 0, 'packets_out': 0, 'bytes_out': 0,"
+	       " 'flows': 3}}]");
+	expect(json_object_get(json_array_get(json_object_get(pool(1), "backends"), 0), "state"),
+	       "'unresolved'");
+	expect(json_object_get(json_array_get(json_object_get(pool(1), "backends"), 1), "address"),
+	       "'2001:db8::12'");
+}
+
+static void no_flow_yet_is_null(void **state)
+{
+	sample_pools[0].counters.epoch_flows = 0;
+	sample_pools[1].counters.epoch_flows = 0;
+	sample_service.last.when_ns = 0;
+	teardown(state);
+	status = status_json(&sample);
+	expect(json_object_get(pool(0), "actual_share"), "null");
+	expect(json_object_get(pool(0), "actual_share_interval"), "null");
+	assert_null(json_object_get(service(), "last_change"));
+}
+
+/* Digits are those a person wrote, not those of a double. */
+static void shares_dump_short(void **state)
+{
+	char *text;
+
+	sample_pools[0].weight_ppm = 50200;
+	teardown(state);
+	status = status_json(&sample);
+	text = json_dumps(json_object_get(pool(0), "weight"), STATUS_JSON_FLAGS | JSON_ENCODE_ANY);
+	assert_string_equal(text, "5.02");
+	free(text);
+}
+
+static void expect_reason(const char *expected)
+{
+	json_decref(status);
+	status = status_json(&sample);
+	assert_non_null(status);
+	assert_string_equal(json_string_value(json_object_get(
+				    json_object_get(service(), "last_change"), "reason")),
+			    expected);
+}
+
+/* A reason is what somebody typed, cut to its field: that must not lose the whole status. */
+static void bad_text_is_mended(void **state)
+{
+	char *reason = sample_service.last.reason;
+
+	(void)state;
+	strcpy(reason, "na\xc3\xafve");
+	expect_reason("na\xc3\xafve");
+	strcpy(reason, "cut \xe2\x82");
+	expect_reason("cut ");
+	strcpy(reason, "latin\xe9"
+		       "1 text");
+	expect_reason("latin?1 text");
+	memset(reason, 'x', sizeof(sample_service.last.reason));
+	json_decref(status);
+	status = status_json(&sample);
+	assert_non_null(status);
+}
+
+static void empty_snapshot_has_every_field(void **state)
+{
+	struct snapshot empty = {0};
+
+	teardown(state);
+	status = status_json(&empty);
+	expect(json_object_get(status, "interfaces"), "[]");
+	expect(json_object_get(status, "services"), "[]");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(top_level),
+		TEST(service_fields),
+		TEST(pool_fields),
+		TEST(shares_are_of_the_flows_since_the_shift),
+		TEST(backend_fields),
+		TEST(no_flow_yet_is_null),
+		TEST(shares_dump_short),
+		TEST(bad_text_is_mended),
+		TEST(empty_snapshot_has_every_field),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

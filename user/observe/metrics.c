@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "observe/metrics.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "dataplane/dataplane.h"
+#include "lib/net.h"
+#include "observe/metrics_text.h"
+
+#define STRING_OF(x) #x
+#define STRING(x)    STRING_OF(x)
+
+static void put_service_info(FILE *out, const struct snapshot_service *svc)
+{
+	char vip[NET_ADDR_LEN], port[8];
+
+	snprintf(port, sizeof(port), "%u", svc->port);
+	metrics_put_service(out, "serin_service_info", svc);
+	metrics_put_label(out, ",", "vip", net_format_addr(&svc->vip, vip));
+	metrics_put_label(out, ",", "port", port);
+	metrics_put_label(out, ",", "protocol", model_protocol_name(svc->protocol));
+	metrics_put_label(out, ",", "forwarding", model_forwarding_name(svc->forwarding));
+	metrics_put_label(out, ",", "affinity", model_affinity_name(svc->affinity));
+	metrics_put_label(out, ",", "primary", svc->pools[svc->primary].name);
+	metrics_put_value(out, 1);
+}
+
+static void write_service_families(FILE *out, const struct snapshot *s)
+{
+	metrics_put_head(out, "serin_service_info", METRICS_GAUGE,
+			 "What the service is; always 1.");
+	for (size_t i = 0; i < s->service_count; i++)
+		put_service_info(out, &s->services[i]);
+	metrics_put_head(out, "serin_service_epoch", METRICS_GAUGE,
+			 "Splits the service has had so far.");
+	for (size_t i = 0; i < s->service_count; i++) {
+		metrics_put_service(out, "serin_service_epoch", &s->services[i]);
+		metrics_put_value(out, s->services[i].epoch);
+	}
+	metrics_put_head(out, "serin_service_last_change_timestamp_seconds", METRICS_GAUGE,
+			 "When the live split was made, as Unix time; 0 if that is not known.");
+	for (size_t i = 0; i < s->service_count; i++) {
+		metrics_put_service(out, "serin_service_last_change_timestamp_seconds",
+				    &s->services[i]);
+		metrics_put_millionths(out, s->services[i].last.when_ns / 1000);
+	}
+}
+
+static void write_packets(FILE *out, const struct snapshot *s)
+{
+	metrics_put_head(out, "serin_packets_total", METRICS_COUNTER,
+			 "Packets received, by what became of them and why.");
+	for (int reason = SERIN_GO_ON + 1; reason < SERIN_REASON_MAX; reason++) {
+		fputs("serin_packets_total", out);
+		metrics_put_label(out, "{", "verdict", dataplane_reason_action(reason));
+		metrics_put_label(out, ",", "reason", dataplane_reason_name(reason));
+		metrics_put_value(out, s->packets[reason]);
+	}
+}
+
+static void write_drops(FILE *out, const struct snapshot *s)
+{
+	metrics_put_head(out, "serin_drops_total", METRICS_COUNTER,
+			 "Packets of a service dropped, by reason.");
+	for (int reason = SERIN_GO_ON + 1; reason < SERIN_REASON_MAX; reason++) {
+		if (strcmp(dataplane_reason_action(reason), "drop"))
+			continue;
+		fputs("serin_drops_total", out);
+		metrics_put_label(out, "{", "reason", dataplane_reason_name(reason));
+		metrics_put_value(out, s->packets[reason]);
+	}
+}
+
+static void write_plain(FILE *out, const char *family, const char *help, uint64_t value)
+{
+	metrics_put_head(out, family, METRICS_GAUGE, help);
+	fprintf(out, "%s %" PRIu64 "\n", family, value);
+}
+
+static void write_interfaces(FILE *out, const struct snapshot *s)
+{
+	metrics_put_head(out, "serin_interface_attached", METRICS_GAUGE,
+			 "Whether the program runs on the network interface.");
+	for (size_t i = 0; i < s->interface_count; i++) {
+		const struct snapshot_interface *port = &s->interfaces[i];
+
+		fputs("serin_interface_attached", out);
+		metrics_put_label(out, "{", "interface", port->name);
+		metrics_put_label(out, ",", "mode", model_xdp_mode_name(port->mode));
+		metrics_put_value(out, port->is_attached);
+	}
+}
+
+static void write_program(FILE *out, const struct snapshot *s)
+{
+	metrics_put_head(out, "serin_program_info", METRICS_GAUGE,
+			 "Version of the serin that loaded the running program; always 1.");
+	fputs("serin_program_info", out);
+	metrics_put_label(out, "{", "version", s->made_by);
+	metrics_put_value(out, 1);
+	write_interfaces(out, s);
+	write_packets(out, s);
+	write_drops(out, s);
+	write_plain(out, "serin_flow_table_entries", "Flows remembered now.", s->flow_entries);
+	write_plain(out, "serin_flow_table_capacity", "Flows there is room for.", s->flow_capacity);
+}
+
+int metrics_write(const struct snapshot *s, FILE *out)
+{
+	metrics_put_head(out, "serin_build_info", METRICS_GAUGE,
+			 "Version and map layout of this serin; always 1.");
+	fputs("serin_build_info", out);
+	metrics_put_label(out, "{", "version", SERIN_VERSION);
+	metrics_put_label(out, ",", "kernel_abi", STRING(SERIN_ABI_VERSION));
+	metrics_put_value(out, 1);
+	if (s) {
+		write_program(out, s);
+		write_service_families(out, s);
+		metrics_write_pools(s, out);
+		metrics_write_backends(s, out);
+	}
+	return ferror(out) ? -EIO : 0;
+}
+
+int metrics_write_agent(const struct metrics_agent *agent, FILE *out)
+{
+	metrics_put_head(out, "serin_agent_start_time_seconds", METRICS_GAUGE,
+			 "When the agent started, as Unix time.");
+	fprintf(out, "serin_agent_start_time_seconds %" PRIu64 ".%03" PRIu64 "\n",
+		agent->started_ms / 1000, agent->started_ms % 1000);
+	write_plain(out, "serin_agent_dataplane_loaded",
+		    "Whether a data plane was there to read when this was asked for.",
+		    agent->is_loaded);
+	metrics_put_head(out, "serin_agent_scrape_errors_total", METRICS_COUNTER,
+			 "Times the data plane was there and could not be read.");
+	fprintf(out, "serin_agent_scrape_errors_total %" PRIu64 "\n", agent->scrape_errors);
+	return ferror(out) ? -EIO : 0;
+}

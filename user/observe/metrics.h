@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns the Prometheus text format (version 0.0.4): names, labels, help. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+struct snapshot;
+
+/*
+ * Writes what runs; with NULL (nothing is loaded), only what serin this is.
+ * 0, or -EIO if the stream failed.
+ */
+int metrics_write(const struct snapshot *s, FILE *out);
+
+struct metrics_agent {
+	uint64_t started_ms; /* CLOCK_REALTIME */
+	uint64_t scrape_errors;
+	bool is_loaded; /* a data plane was found */
+};
+
+int metrics_write_agent(const struct metrics_agent *agent, FILE *out);

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
+#include "dataplane/dataplane.h"
+#include "lib/net.h"
+#include "observe/metrics_text.h"
+#include "observe/signals.h"
+
+static void put_pool(FILE *out, const char *family, const struct snapshot_service *svc,
+		     const struct snapshot_pool *pool)
+{
+	metrics_put_service(out, family, svc);
+	metrics_put_label(out, ",", "pool", pool->name);
+}
+
+/* Families of pools and backends differ in what one sample is, and are walked alike. */
+typedef void pool_writer(FILE *out, const char *family, const struct snapshot_service *svc,
+			 const struct snapshot_pool *pool, const void *arg);
+
+static void write_pools(FILE *out, const struct snapshot *s, const char *family, pool_writer *write,
+			const void *arg)
+{
+	for (size_t i = 0; i < s->service_count; i++)
+		for (size_t k = 0; k < s->services[i].pool_count; k++)
+			write(out, family, &s->services[i], &s->services[i].pools[k], arg);
+}
+
+static void weight(FILE *out, const char *family, const struct snapshot_service *svc,
+		   const struct snapshot_pool *pool, const void *arg)
+{
+	(void)arg;
+	put_pool(out, family, svc, pool);
+	metrics_put_millionths(out, pool->weight_ppm);
+}
+
+/* The file gives the primary no weight: it takes the rest. */
+static void configured_weight(FILE *out, const char *family, const struct snapshot_service *svc,
+			      const struct snapshot_pool *pool, const void *arg)
+{
+	uint32_t ppm = pool->configured_ppm;
+
+	(void)arg;
+	if (pool == &svc->pools[svc->primary]) {
+		ppm = MODEL_PPM_ALL;
+		for (size_t i = 0; i < svc->pool_count; i++)
+			ppm -= i == svc->primary ? 0 : svc->pools[i].configured_ppm;
+	}
+	put_pool(out, family, svc, pool);
+	metrics_put_millionths(out, ppm);
+}
+
+/* One of each state, so that a state that no backend is in shows a 0. */
+static const struct snapshot_backend of_each_state[] = {
+	{.state = SERIN_BACKEND_UP, .has_hop = true},
+	{.state = SERIN_BACKEND_UP, .has_hop = false},
+	{.state = SERIN_BACKEND_DRAINING, .has_hop = true},
+	{.state = SERIN_BACKEND_LEAVING, .has_hop = true},
+};
+
+static uint64_t count_in_state(const struct snapshot_pool *pool, const char *state)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		count += !strcmp(snapshot_backend_state_name(&pool->backends[i]), state);
+	return count;
+}
+
+static void backends_by_state(FILE *out, const char *family, const struct snapshot_service *svc,
+			      const struct snapshot_pool *pool, const void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < sizeof(of_each_state) / sizeof(*of_each_state); i++) {
+		const char *state = snapshot_backend_state_name(&of_each_state[i]);
+
+		put_pool(out, family, svc, pool);
+		metrics_put_label(out, ",", "state", state);
+		metrics_put_value(out, count_in_state(pool, state));
+	}
+}
+
+static void pool_signal(FILE *out, const char *family, const struct snapshot_service *svc,
+			const struct snapshot_pool *pool, const void *arg)
+{
+	put_pool(out, family, svc, pool);
+	metrics_put_value(out, signal_value(arg, &pool->counters));
+}
+
+typedef uint64_t backend_reader(const struct snapshot_backend *b, const struct signal *signal);
+
+static uint64_t read_up(const struct snapshot_backend *b, const struct signal *signal)
+{
+	(void)signal;
+	return b->state == SERIN_BACKEND_UP && b->has_hop;
+}
+
+static uint64_t read_weight(const struct snapshot_backend *b, const struct signal *signal)
+{
+	(void)signal;
+	return b->weight;
+}
+
+static uint64_t read_signal(const struct snapshot_backend *b, const struct signal *signal)
+{
+	return signal_value(signal, &b->counters);
+}
+
+struct backend_family {
+	backend_reader *read;
+	const struct signal *signal;
+};
+
+static void backends(FILE *out, const char *family, const struct snapshot_service *svc,
+		     const struct snapshot_pool *pool, const void *arg)
+{
+	const struct backend_family *of = arg;
+	char endpoint[NET_ENDPOINT_LEN];
+
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct snapshot_backend *b = &pool->backends[i];
+
+		put_pool(out, family, svc, pool);
+		metrics_put_label(out, ",", "backend",
+				  net_format_endpoint(&b->address, b->port, endpoint));
+		metrics_put_value(out, of->read(b, of->signal));
+	}
+}
+
+void metrics_write_pools(const struct snapshot *s, FILE *out)
+{
+	char family[64];
+
+	metrics_put_head(out, "serin_pool_weight_ratio", METRICS_GAUGE,
+			 "Share of new flows the pool is to get.");
+	write_pools(out, s, "serin_pool_weight_ratio", weight, NULL);
+	metrics_put_head(out, "serin_pool_configured_weight_ratio", METRICS_GAUGE,
+			 "Share the configuration file gives the pool at first.");
+	write_pools(out, s, "serin_pool_configured_weight_ratio", configured_weight, NULL);
+	metrics_put_head(out, "serin_pool_backends", METRICS_GAUGE,
+			 "Backends of the pool in each state.");
+	write_pools(out, s, "serin_pool_backends", backends_by_state, NULL);
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		snprintf(family, sizeof(family), "serin_pool_%s_total", signals[i].name);
+		metrics_put_head(out, family, METRICS_COUNTER, signals[i].help);
+		write_pools(out, s, family, pool_signal, &signals[i]);
+	}
+}
+
+void metrics_write_backends(const struct snapshot *s, FILE *out)
+{
+	struct backend_family of = {.read = read_up};
+	char family[64];
+
+	metrics_put_head(
+		out, "serin_backend_up", METRICS_GAUGE,
+		"Whether the backend takes new flows: neither draining nor without a next hop.");
+	write_pools(out, s, "serin_backend_up", backends, &of);
+	of.read = read_weight;
+	metrics_put_head(out, "serin_backend_weight", METRICS_GAUGE,
+			 "Weight of the backend, relative to the others of its pool.");
+	write_pools(out, s, "serin_backend_weight", backends, &of);
+	of.read = read_signal;
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		if (signals[i].pools_only)
+			continue;
+		of.signal = &signals[i];
+		snprintf(family, sizeof(family), "serin_backend_%s_total", signals[i].name);
+		metrics_put_head(out, family, METRICS_COUNTER, signals[i].help);
+		write_pools(out, s, family, backends, &of);
+	}
+}

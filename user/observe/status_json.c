@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "observe/status_json.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "dataplane/dataplane.h"
+#include "lib/net.h"
+#include "observe/share.h"
+#include "observe/signals.h"
+
+/*
+ * A jansson value that could not be made is NULL, and every json_*_new() that is given NULL fails
+ * in turn; so the functions here build whole values, check once, and give NULL for any failure.
+ */
+static json_t *checked(json_t *object, int failures)
+{
+	if (!failures)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+/* Text of a map: at most `size` bytes, and perhaps cut in the middle of a character. */
+static json_t *map_text(const char *text, size_t size)
+{
+	size_t len = strnlen(text, size);
+	char ascii[128];
+	json_t *value = NULL;
+
+	for (size_t cut = 0; !value && cut <= 3 && cut <= len; cut++)
+		value = json_stringn(text, len - cut);
+	if (value)
+		return value;
+	if (len > sizeof(ascii))
+		len = sizeof(ascii);
+	for (size_t i = 0; i < len; i++)
+		ascii[i] = (signed char)text[i] < 0 ? '?' : text[i];
+	return json_stringn(ascii, len);
+}
+
+static json_t *name_or_null(const char *name)
+{
+	return name ? json_string(name) : json_null();
+}
+
+static json_t *percent(uint32_t ppm)
+{
+	return json_real(ppm / (MODEL_PPM_ALL / 100.0));
+}
+
+static json_t *interfaces_json(const struct snapshot *s)
+{
+	json_t *list = json_array();
+	int failures = 0;
+
+	for (size_t i = 0; i < s->interface_count; i++) {
+		const struct snapshot_interface *port = &s->interfaces[i];
+		json_t *o = json_pack("{s:s, s:o, s:b}", "name", port->name, "mode",
+				      name_or_null(model_xdp_mode_name(port->mode)), "attached",
+				      port->is_attached);
+
+		failures |= json_array_append_new(list, o);
+	}
+	return checked(list, failures);
+}
+
+static json_t *signals_json(const struct snapshot_counters *counters, bool is_pool)
+{
+	json_t *o = json_object();
+	int failures = 0;
+
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		json_int_t value = (json_int_t)signal_value(&signals[i], counters);
+
+		if (is_pool || !signals[i].pools_only)
+			failures |= json_object_set_new(o, signals[i].name, json_integer(value));
+	}
+	return checked(o, failures);
+}
+
+static json_t *backend_json(const struct snapshot_backend *b)
+{
+	char address[NET_ADDR_LEN];
+
+	return json_pack("{s:s, s:i, s:i, s:s, s:o}", "address",
+			 net_format_addr(&b->address, address), "port", b->port, "weight",
+			 (int)b->weight, "state", snapshot_backend_state_name(b), "signals",
+			 signals_json(&b->counters, false));
+}
+
+static json_t *backends_json(const struct snapshot_pool *pool)
+{
+	json_t *list = json_array();
+	int failures = 0;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		failures |= json_array_append_new(list, backend_json(&pool->backends[i]));
+	return checked(list, failures);
+}
+
+/* The share of the new flows since the last shift; null where there was none. */
+static int set_actual_share(json_t *o, uint64_t hits, uint64_t total)
+{
+	double low, high;
+
+	if (!total)
+		return json_object_set_new(o, "actual_share", json_null()) |
+		       json_object_set_new(o, "actual_share_interval", json_null());
+	share_interval(hits, total, &low, &high);
+	return json_object_set_new(o, "actual_share", json_real(100.0 * hits / total)) |
+	       json_object_set_new(o, "actual_share_interval", json_pack("[f, f]", low, high));
+}
+
+static json_t *pool_json(const struct snapshot_pool *pool, uint64_t service_flows)
+{
+	json_t *o = json_object();
+	int failures = 0;
+
+	failures |= json_object_set_new(o, "name", map_text(pool->name, sizeof(pool->name)));
+	failures |= json_object_set_new(o, "weight", percent(pool->weight_ppm));
+	failures |= set_actual_share(o, pool->counters.epoch_flows, service_flows);
+	failures |= json_object_set_new(o, "signals", signals_json(&pool->counters, true));
+	failures |= json_object_set_new(o, "backends", backends_json(pool));
+	return checked(o, failures);
+}
+
+static json_t *pools_json(const struct snapshot_service *svc)
+{
+	json_t *list = json_array();
+	uint64_t flows = 0;
+	int failures = 0;
+
+	for (size_t i = 0; i < svc->pool_count; i++)
+		flows += svc->pools[i].counters.epoch_flows;
+	for (size_t i = 0; i < svc->pool_count; i++)
+		failures |= json_array_append_new(list, pool_json(&svc->pools[i], flows));
+	return checked(list, failures);
+}
+
+/* RFC 3339, to the millisecond. */
+static json_t *time_json(uint64_t realtime_ns)
+{
+	time_t seconds = (time_t)(realtime_ns / 1000000000);
+	unsigned int ms = (unsigned int)(realtime_ns / 1000000 % 1000);
+	struct tm utc;
+	char day[24];
+
+	gmtime_r(&seconds, &utc);
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc);
+	return json_sprintf("%s.%03uZ", day, ms);
+}
+
+static json_t *change_json(const struct serin_change *change)
+{
+	return json_pack("{s:o, s:o, s:o, s:I}", "when", time_json(change->when_ns), "actor",
+			 map_text(change->actor, sizeof(change->actor)), "reason",
+			 map_text(change->reason, sizeof(change->reason)), "uid",
+			 (json_int_t)change->uid);
+}
+
+static json_t *service_json(const struct snapshot_service *svc)
+{
+	const struct snapshot_pool *primary = &svc->pools[svc->primary];
+	char vip[NET_ADDR_LEN];
+	json_t *o = json_object();
+	int failures = 0;
+
+	failures |= json_object_set_new(o, "name", map_text(svc->name, sizeof(svc->name)));
+	failures |= json_object_set_new(o, "vip", json_string(net_format_addr(&svc->vip, vip)));
+	failures |= json_object_set_new(o, "port", json_integer(svc->port));
+	failures |= json_object_set_new(o, "protocol",
+					name_or_null(model_protocol_name(svc->protocol)));
+	failures |= json_object_set_new(o, "forwarding",
+					name_or_null(model_forwarding_name(svc->forwarding)));
+	failures |= json_object_set_new(o, "affinity",
+					name_or_null(model_affinity_name(svc->affinity)));
+	failures |=
+		json_object_set_new(o, "primary", map_text(primary->name, sizeof(primary->name)));
+	failures |= json_object_set_new(o, "epoch", json_integer(svc->epoch));
+	failures |= json_object_set_new(o, "pools", pools_json(svc));
+	if (svc->last.when_ns)
+		failures |= json_object_set_new(o, "last_change", change_json(&svc->last));
+	return checked(o, failures);
+}
+
+static json_t *services_json(const struct snapshot *s)
+{
+	json_t *list = json_array();
+	int failures = 0;
+
+	for (size_t i = 0; i < s->service_count; i++)
+		failures |= json_array_append_new(list, service_json(&s->services[i]));
+	return checked(list, failures);
+}
+
+static json_t *verdicts_json(const struct snapshot *s)
+{
+	json_t *o = json_object();
+	int failures = 0;
+
+	for (int reason = SERIN_GO_ON + 1; reason < SERIN_REASON_MAX; reason++)
+		failures |= json_object_set_new(o, dataplane_reason_name(reason),
+						json_integer((json_int_t)s->packets[reason]));
+	return checked(o, failures);
+}
+
+json_t *status_json(const struct snapshot *s)
+{
+	return json_pack("{s:i, s:o, s:o, s:o, s:{s:I, s:I}}", "version", 1, "interfaces",
+			 interfaces_json(s), "services", services_json(s), "verdicts",
+			 verdicts_json(s), "flow_table", "entries", (json_int_t)s->flow_entries,
+			 "capacity", (json_int_t)s->flow_capacity);
+}
