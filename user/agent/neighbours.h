@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns keeping next hops true: it hears of changed links, routes and neighbours and looks at all
+ * backends anew, at once where something changed and now and then where nothing did.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+struct neighbours;
+
+/* @dir: of the pins; nothing need be loaded there. 0 or -errno, said through log_error(). */
+int neighbours_open(sd_event *event, const char *dir, struct neighbours **out);
+/* Looks soon: something may have been loaded or changed. */
+void neighbours_kick(struct neighbours *n);
+void neighbours_close(struct neighbours *n);
