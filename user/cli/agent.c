@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* agent: the daemon's way in. */
+#include "agent/agent.h"
+
+#include "cli/cli.h"
+
+int cmd_agent(const struct cli *cli)
+{
+	const struct agent_options options = {
+		.dir = cli->dir,
+		.config_path = cli->config,
+		.listen = cli->listen,
+	};
+
+	return agent_run(&options);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns what all verbs share: the tables that options, help and dispatch are made from, exit codes,
+ * and how results are printed. Results go to stdout, messages to stderr.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1,
+	CLI_USAGE = 2,	   /* or a bad configuration */
+	CLI_UNHEALTHY = 3, /* or an analysis that failed */
+	CLI_NO_AGENT = 4,
+	CLI_CONFLICT = 5, /* someone else changed it */
+};
+
+enum cli_option {
+	OPT_BPFFS,
+	OPT_HELP,
+	OPT_VERSION,
+	OPT_OUTPUT,
+	OPT_WATCH,
+	OPT_DRY_RUN,
+	OPT_REASON,
+	OPT_EXPECT_EPOCH,
+	OPT_YES,
+	OPT_FORCE,
+	OPT_CONFIG,
+	OPT_LISTEN,
+	OPT_POOL,
+	OPT_MAX,
+};
+
+#define OPT_BIT(option) (1u << (option))
+
+struct cli {
+	const char *dir; /* of the pins */
+	bool is_json;
+	bool is_watching;
+	bool is_dry_run;
+	bool is_forced;
+	bool is_yes;
+	bool wants_help;
+	bool wants_version;
+	const char *reason;
+	int64_t expect_epoch; /* -1: any */
+	const char *config;
+	const char *listen;
+	const char *pool;
+	char **args; /* what is not an option */
+	int arg_count;
+};
+
+struct cli_verb {
+	const char *name;
+	const char *args; /* as usage shows them */
+	const char *summary;
+	unsigned int options; /* OPT_BIT()s besides --bpffs and --help */
+	int min_args, max_args;
+	int (*run)(const struct cli *cli);
+};
+
+/* main.c; ends with a name of NULL. */
+extern const struct cli_verb cli_verbs[];
+const struct cli_verb *cli_find_verb(const char *name);
+
+/*
+ * cli_parse() - options and arguments of one verb (or, with NULL, those before any verb).
+ * Returns 0, or CLI_USAGE after a message.
+ */
+int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli *cli);
+void cli_print_usage(const struct cli_verb *verb);
+int cli_help_all(void);
+
+/* A dataplane's error as an exit code. */
+int cli_exit_code(int error);
+/* "5", "0.0001", "33.3333": millionths as percent, without zeros at the end. */
+const char *cli_percent(uint32_t ppm, char buf[16]);
+/* Whether stdout is a terminal that wants colours. */
+bool cli_has_colours(void);
+/* Dumps and frees a json_t. */
+struct json_t;
+int cli_print_json(struct json_t *json);
+
+int cmd_check(const struct cli *cli);
+int cmd_apply(const struct cli *cli);
+int cmd_detach(const struct cli *cli);
+int cmd_status(const struct cli *cli);
+int cmd_weight(const struct cli *cli);
+int cmd_drain(const struct cli *cli);
+int cmd_undrain(const struct cli *cli);
+int cmd_explain(const struct cli *cli);
+int cmd_flows(const struct cli *cli);
+int cmd_agent(const struct cli *cli);
+int cmd_version(const struct cli *cli);
+int cmd_help(const struct cli *cli);

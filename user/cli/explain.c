@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* explain: which pool and backend a client gets, and every step that leads there. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/dataplane.h"
+#include "lib/log.h"
+#include "lib/net.h"
+
+#define UNIT 4294967296.0 /* 2^32 */
+
+static void format_target(const struct explanation *e, char text[NET_ADDR_LEN + 4])
+{
+	char addr[NET_ADDR_LEN];
+	bool is_v4 = net_is_v4(&e->target_prefix) && e->target_len >= 96;
+
+	snprintf(text, NET_ADDR_LEN + 4, "%s/%d", net_format_addr(&e->target_prefix, addr),
+		 is_v4 ? e->target_len - 96 : e->target_len);
+}
+
+static json_t *explain_json(const struct cli *cli, const struct explanation *e)
+{
+	char backend[NET_ENDPOINT_LEN], target[NET_ADDR_LEN + 4];
+	json_t *json = json_pack("{s:s, s:s, s:s}", "service", cli->args[0], "client", cli->args[1],
+				 "reason", explain_reason_name(e->reason));
+
+	if (e->has_backend) {
+		net_format_endpoint(&e->backend, e->backend_port, backend);
+		json_object_set_new(json, "pool", json_string(e->pool));
+		json_object_set_new(json, "backend", json_string(backend));
+	} else {
+		json_object_set_new(json, "pool", json_null());
+		json_object_set_new(json, "backend", json_null());
+	}
+	if (e->has_target) {
+		format_target(e, target);
+		json_object_set_new(json, "target", json_string(target));
+	}
+	json_object_set_new(json, "chosen_pool", json_string(e->chosen_pool));
+	json_object_set_new(json, "point", json_real(e->point / UNIT));
+	json_object_set_new(json, "interval",
+			    json_pack("[f, f]", (double)e->low / UNIT, (double)e->high / UNIT));
+	json_object_set_new(json, "slot", json_integer(e->slot));
+	json_object_set_new(json, "table_size", json_integer(e->table_size));
+	if (e->has_flow)
+		json_object_set_new(
+			json, "flow",
+			json_pack("{s:s, s:i, s:I}", "state", flow_state_name(e->flow_state),
+				  "epoch", e->flow_epoch, "idle_ms", (json_int_t)e->flow_idle_ms));
+	return json;
+}
+
+static void print_steps(const struct explanation *e)
+{
+	char target[NET_ADDR_LEN + 4];
+
+	printf("  hash     %016llx: point %.6f of the unit interval, slot %u of %u\n",
+	       (unsigned long long)e->hash, e->point / UNIT, e->slot, e->table_size);
+	if (e->has_target) {
+		format_target(e, target);
+		printf("  target   rule %s says pool %s, whatever the split\n", target,
+		       e->chosen_pool);
+	} else {
+		printf("  split    pool %s owns [%.6f, %.6f)\n", e->chosen_pool,
+		       (double)e->low / UNIT, (double)e->high / UNIT);
+	}
+	if (e->has_flow)
+		printf("  flow     the table remembers it: %s, born in epoch %u, idle for %.1f s\n",
+		       flow_state_name(e->flow_state), e->flow_epoch,
+		       (double)e->flow_idle_ms / 1000);
+	else
+		printf("  flow     none remembered: its next connection takes this choice\n");
+	if (e->reason == EXPLAIN_FALLBACK)
+		printf("  fallback pool %s has no backend that takes new connections: the primary "
+		       "%s\n",
+		       e->chosen_pool, e->has_backend ? "has it" : "has none either");
+}
+
+int cmd_explain(const struct cli *cli)
+{
+	char backend[NET_ENDPOINT_LEN];
+	struct dataplane *dp = NULL;
+	struct in6_addr client;
+	struct explanation e;
+	uint16_t port;
+	int error;
+
+	if (net_parse_endpoint(cli->args[1], &client, &port)) {
+		log_error("\"%s\" is not ADDRESS or ADDRESS:PORT ([ADDRESS]:PORT for IPv6)",
+			  cli->args[1]);
+		return CLI_USAGE;
+	}
+	if (dataplane_open(cli->dir, DATAPLANE_READ, &dp))
+		return CLI_FAILED;
+	error = dataplane_explain(dp, cli->args[0], &client, port, &e);
+	dataplane_close(dp);
+	if (error)
+		return error == -ENOENT ? CLI_USAGE : cli_exit_code(error);
+	if (cli->is_json)
+		return cli_print_json(explain_json(cli, &e));
+	if (e.has_backend)
+		printf("%s: %s goes to pool %s, backend %s (%s)\n", cli->args[0], cli->args[1],
+		       e.pool, net_format_endpoint(&e.backend, e.backend_port, backend),
+		       explain_reason_name(e.reason));
+	else
+		printf("%s: %s would be dropped: there is no backend\n", cli->args[0],
+		       cli->args[1]);
+	print_steps(&e);
+	return CLI_OK;
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Options: one table, from which parsing and help are made. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dataplane/dataplane.h"
+#include "lib/log.h"
+
+static const struct option_info {
+	const char *name;
+	char letter; /* 0: none */
+	const char *value;
+	const char *help;
+} option_table[] = {
+	[OPT_BPFFS] = {"bpffs", 0, "DIR", "where the pins are (" DATAPLANE_DEFAULT_DIR ")"},
+	[OPT_HELP] = {"help", 'h', NULL, "this text"},
+	[OPT_VERSION] = {"version", 'V', NULL, "the version, as `serin version`"},
+	[OPT_OUTPUT] = {"output", 'o', "table|json", "how to print the result (table)"},
+	[OPT_WATCH] = {"watch", 'w', NULL, "again every second, until interrupted"},
+	[OPT_DRY_RUN] = {"dry-run", 0, NULL, "only say what would change"},
+	[OPT_REASON] = {"reason", 0, "TEXT", "why: kept with the change, shown by status"},
+	[OPT_EXPECT_EPOCH] = {"expect-epoch", 0, "N", "refuse (exit 5) if the epoch is another"},
+	[OPT_YES] = {"yes", 0, NULL, "do not ask"},
+	[OPT_FORCE] = {"force", 0, NULL, "even if no backend is left for new connections"},
+	[OPT_CONFIG] = {"config", 'c', "FILE", "apply this file at the start and at SIGHUP"},
+	[OPT_LISTEN] = {"listen", 0, "ADDR:PORT", "where /metrics is served (127.0.0.1:10717)"},
+	[OPT_POOL] = {"pool", 0, "NAME", "only flows of this pool"},
+};
+_Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
+
+static unsigned int options_of(const struct cli_verb *verb)
+{
+	return OPT_BIT(OPT_BPFFS) | OPT_BIT(OPT_HELP) |
+	       (verb ? verb->options : OPT_BIT(OPT_VERSION));
+}
+
+static int parse_epoch(const char *text, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	if (!errno && *text >= '0' && *text <= '9' && !*end && *out <= UINT32_MAX)
+		return 0;
+	log_error("--expect-epoch takes a number, as `serin status` shows it, not \"%s\"", text);
+	return CLI_USAGE;
+}
+
+static int parse_output(const char *text, bool *is_json)
+{
+	*is_json = !strcmp(text, "json");
+	if (*is_json || !strcmp(text, "table"))
+		return 0;
+	log_error("--output takes table or json, not \"%s\"", text);
+	return CLI_USAGE;
+}
+
+/* Kept in a map of fixed size and printed on terminals. */
+static int parse_reason(const char *text, const char **out)
+{
+	if (strlen(text) >= sizeof(((struct serin_change *)0)->reason)) {
+		log_error("--reason takes at most %zu bytes",
+			  sizeof(((struct serin_change *)0)->reason) - 1);
+		return CLI_USAGE;
+	}
+	for (const char *c = text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f) {
+			log_error("--reason takes no control characters");
+			return CLI_USAGE;
+		}
+	}
+	*out = text;
+	return 0;
+}
+
+static int set_option(struct cli *cli, enum cli_option option, const char *value)
+{
+	switch (option) {
+	case OPT_BPFFS:
+		cli->dir = value;
+		break;
+	case OPT_HELP:
+		cli->wants_help = true;
+		break;
+	case OPT_OUTPUT:
+		return parse_output(value, &cli->is_json);
+	case OPT_VERSION:
+		cli->wants_version = true;
+		break;
+	case OPT_WATCH:
+		cli->is_watching = true;
+		break;
+	case OPT_DRY_RUN:
+		cli->is_dry_run = true;
+		break;
+	case OPT_REASON:
+		return parse_reason(value, &cli->reason);
+	case OPT_EXPECT_EPOCH:
+		return parse_epoch(value, &cli->expect_epoch);
+	case OPT_YES:
+		cli->is_yes = true;
+		break;
+	case OPT_FORCE:
+		cli->is_forced = true;
+		break;
+	case OPT_CONFIG:
+		cli->config = value;
+		break;
+	case OPT_LISTEN:
+		cli->listen = value;
+		break;
+	case OPT_POOL:
+		cli->pool = value;
+		break;
+	case OPT_MAX:
+		break;
+	}
+	return 0;
+}
+
+/* getopt's arrays, of the options this verb takes. */
+static void make_getopt(unsigned int allowed, struct option longs[OPT_MAX + 1],
+			char shorts[2 * OPT_MAX + 3], bool stop_at_verb)
+{
+	size_t count = 0;
+	char *at = shorts;
+
+	if (stop_at_verb)
+		*at++ = '+';
+	*at++ = ':';
+	for (int i = 0; i < OPT_MAX; i++) {
+		const struct option_info *info = &option_table[i];
+
+		if (!(allowed & OPT_BIT(i)))
+			continue;
+		longs[count++] = (struct option){
+			info->name, info->value ? required_argument : no_argument, NULL, 256 + i};
+		if (!info->letter)
+			continue;
+		*at++ = info->letter;
+		if (info->value)
+			*at++ = ':';
+	}
+	longs[count] = (struct option){};
+	*at = '\0';
+}
+
+static int option_of(int code)
+{
+	if (code >= 256)
+		return code - 256;
+	for (int i = 0; i < OPT_MAX; i++)
+		if (option_table[i].letter && option_table[i].letter == code)
+			return i;
+	return -1;
+}
+
+static int refuse_option(const struct cli_verb *verb, int code, const char *word)
+{
+	const char *name = verb ? verb->name : "";
+
+	if (code == ':')
+		log_error("%s needs a value; see `serin help%s%s`", word, verb ? " " : "", name);
+	else
+		log_error("unknown option %s; see `serin help%s%s`", word, verb ? " " : "", name);
+	return CLI_USAGE;
+}
+
+int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli *cli)
+{
+	struct option longs[OPT_MAX + 1];
+	char shorts[2 * OPT_MAX + 3];
+	int code, error;
+
+	make_getopt(options_of(verb), longs, shorts, !verb);
+	opterr = 0;
+	optind = 0; /* start anew, the permutation too */
+	while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		if (code == '?' || code == ':')
+			return refuse_option(verb, code, argv[optind - 1]);
+		error = set_option(cli, option_of(code), optarg);
+		if (error)
+			return error;
+	}
+	cli->args = argv + optind;
+	cli->arg_count = argc - optind;
+	if (!verb || cli->wants_help)
+		return 0;
+	if (cli->arg_count >= verb->min_args &&
+	    (verb->max_args < 0 || cli->arg_count <= verb->max_args))
+		return 0;
+	log_error("usage: serin %s %s", verb->name, verb->args);
+	return CLI_USAGE;
+}
+
+void cli_print_usage(const struct cli_verb *verb)
+{
+	unsigned int options = options_of(verb);
+
+	printf("serin %s%s%s\n    %s\n\noptions:\n", verb->name, *verb->args ? " " : "", verb->args,
+	       verb->summary);
+	for (int i = 0; i < OPT_MAX; i++) {
+		const struct option_info *info = &option_table[i];
+		char left[48];
+
+		if (!(options & OPT_BIT(i)))
+			continue;
+		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", info->letter ? "-" : "",
+			 info->letter ? info->letter : ' ', info->letter ? ", " : "   ", info->name,
+			 info->value ? " " : "", info->value ? info->value : "");
+		printf("  %-28s %s\n", left, info->help);
+	}
+}
+
+int cli_help_all(void)
+{
+	printf("serin: splits L4 traffic over pools of backends, in the kernel\n\n"
+	       "usage: serin [--bpffs DIR] VERB ...      `serin help VERB` tells more\n\n");
+	for (const struct cli_verb *v = cli_verbs; v->name; v++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s %s", v->name, v->args);
+		if (strlen(left) <= 34)
+			printf("  %-34s %s\n", left, v->summary);
+		else
+			printf("  %s\n  %-34s %s\n", left, "", v->summary);
+	}
+	printf("\nexit: 0 done, 1 failed, 2 usage or bad configuration, 3 unhealthy, "
+	       "4 agent unreachable,\n      5 conflict (someone else changed it)\n");
+	return CLI_OK;
+}
+
+const struct cli_verb *cli_find_verb(const char *name)
+{
+	for (const struct cli_verb *v = cli_verbs; v->name; v++)
+		if (!strcmp(v->name, name))
+			return v;
+	return NULL;
+}
+
+int cli_exit_code(int error)
+{
+	switch (error) {
+	case 0:
+		return CLI_OK;
+	case -EINVAL:
+		return CLI_USAGE;
+	case -ESTALE:
+		return CLI_CONFLICT;
+	default:
+		return CLI_FAILED;
+	}
+}
+
+const char *cli_percent(uint32_t ppm, char buf[16])
+{
+	char *end;
+
+	snprintf(buf, 16, "%u.%04u", ppm / 10000, ppm % 10000);
+	end = buf + strlen(buf) - 1;
+	while (*end == '0')
+		*end-- = '\0';
+	if (*end == '.')
+		*end = '\0';
+	return buf;
+}
+
+bool cli_has_colours(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb");
+}
+
+int cli_print_json(struct json_t *json)
+{
+	int error = json ? json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
+
+	json_decref(json);
+	if (error) {
+		log_error("out of memory");
+		return CLI_FAILED;
+	}
+	putchar('\n');
+	return CLI_OK;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The verb table, and the way to a verb. */
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "dataplane/dataplane.h"
+#include "lib/log.h"
+
+#define CHANGES (OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_REASON))
+
+const struct cli_verb cli_verbs[] = {
+	{"check", "FILE", "validate a configuration; print every error", 0, 1, 1, cmd_check},
+	{"apply", "FILE", "load and attach if needed, make the kernel match the file", CHANGES, 1,
+	 1, cmd_apply},
+	{"detach", "", "take the program off its NICs and remove the pins",
+	 OPT_BIT(OPT_YES) | OPT_BIT(OPT_DRY_RUN), 0, 0, cmd_detach},
+	{"status", "[SERVICE]", "services, pools (wanted and actual share), backends",
+	 OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_WATCH), 0, 1, cmd_status},
+	{"weight", "SERVICE POOL=PERCENT...", "shift; the primary takes the rest",
+	 CHANGES | OPT_BIT(OPT_EXPECT_EPOCH) | OPT_BIT(OPT_OUTPUT), 2, -1, cmd_weight},
+	{"drain", "SERVICE BACKEND", "no new connections for a backend; old ones finish",
+	 CHANGES | OPT_BIT(OPT_FORCE), 2, 2, cmd_drain},
+	{"undrain", "SERVICE BACKEND", "new connections for it again", CHANGES, 2, 2, cmd_undrain},
+	{"explain", "SERVICE CLIENT[:PORT]", "which pool and backend this client gets, and why",
+	 OPT_BIT(OPT_OUTPUT), 2, 2, cmd_explain},
+	{"flows", "[SERVICE]", "the flow table", OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_POOL), 0, 1,
+	 cmd_flows},
+	{"agent", "", "the daemon: follows neighbours, serves /metrics",
+	 OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_LISTEN), 0, 0, cmd_agent},
+	{"version", "", "the version of serin and of its maps", 0, 0, 0, cmd_version},
+	{"help", "[VERB]", "this list, or one verb's options", 0, 0, 1, cmd_help},
+	{},
+};
+
+int main(int argc, char **argv)
+{
+	struct cli cli = {.dir = DATAPLANE_DEFAULT_DIR, .expect_epoch = -1, .reason = ""};
+	const struct cli_verb *verb;
+	int error;
+
+	setlocale(LC_CTYPE, ""); /* not numbers: metrics have points, never commas */
+	error = cli_parse(NULL, argc, argv, &cli);
+	if (error)
+		return error;
+	if (cli.wants_version)
+		return cmd_version(&cli);
+	if (cli.wants_help || !cli.arg_count) {
+		cli_help_all();
+		return cli.wants_help ? CLI_OK : CLI_USAGE;
+	}
+	verb = cli_find_verb(cli.args[0]);
+	if (!verb) {
+		log_error("there is no verb \"%s\"; `serin help` lists them", cli.args[0]);
+		return CLI_USAGE;
+	}
+	error = cli_parse(verb, cli.arg_count, cli.args, &cli);
+	if (error)
+		return error;
+	if (cli.wants_help) {
+		cli_print_usage(verb);
+		return CLI_OK;
+	}
+	return verb->run(&cli);
+}
