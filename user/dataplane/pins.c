@@ -135,23 +135,26 @@ static int ensure_bpffs(const char *dir)
 static int make_directory(const char *dir)
 {
 	int error = ensure_bpffs(dir);
+	bool is_made;
 
 	if (error) {
 		log_error("cannot mount the BPF file system on /sys/fs/bpf: %s", strerror(-error));
 		return error;
 	}
-	if (mkdir(dir, 0700) && errno != EEXIST) {
+	is_made = !mkdir(dir, 0700);
+	if (!is_made && errno != EEXIST) {
 		error = -errno;
 		log_error("cannot make %s: %s", dir, strerror(-error));
 		return error;
 	}
-	if (!is_on_bpffs(dir)) {
-		log_error("%s is not on a BPF file system: pins can only be kept on one "
-			  "(mount -t bpf bpf /sys/fs/bpf)",
-			  dir);
-		return -EINVAL;
-	}
-	return 0;
+	if (is_on_bpffs(dir))
+		return 0;
+	if (is_made)
+		rmdir(dir);
+	log_error("%s is not on a BPF file system: pins can only be kept on one "
+		  "(mount -t bpf bpf /sys/fs/bpf)",
+		  dir);
+	return -ENOTSUP;
 }
 
 /* Whoever held the lock may have removed the directory meanwhile: is it still the one there? */
@@ -240,11 +243,8 @@ static int open_maps(struct dataplane *dp)
 		dp->map_fd[i] = bpf_obj_get(path);
 		if (dp->map_fd[i] < 0) {
 			error = -errno;
-			if (error != -ENOENT)
-				log_error("cannot open %s: %s%s", path, strerror(-error),
-					  error == -EPERM || error == -EACCES
-						  ? " (root, or CAP_BPF and CAP_NET_ADMIN)"
-						  : "");
+			if (error != -ENOENT && error != -EPERM && error != -EACCES)
+				log_error("cannot open %s: %s", path, strerror(-error));
 			return error;
 		}
 	}
@@ -289,8 +289,6 @@ int dp_open_pins(struct dataplane *dp)
 				  dp->dir, other, SERIN_ABI_VERSION);
 			return -EPROTO;
 		}
-		if (error != -ENOENT)
-			log_error("cannot look into %s: %s", dp->dir, strerror(-error));
 		return error;
 	}
 	error = open_maps(dp);
