@@ -27,6 +27,9 @@ SKEL     := $(B)/bpf/serin.skel.h
 UNIT     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c))
 BPFTEST  := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/*_test.c))
 TOOLS    := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
+BENCH    := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*_bench.c))
+BENCH_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/bench/*.bpf.c))
+FUZZ_SRC := $(wildcard user/config/*.c user/model/*.c user/lib/*.c)
 FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
@@ -46,13 +49,13 @@ $(B)/libserin.a: $(USER_OBJ)
 	$(say) AR $@
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c | deps
+$(B)/%.bpf.o: %.bpf.c | deps
 	$(say) BPF $@
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
+$(B)/%.skel.h: $(B)/%.bpf.o
 	$(say) SKEL $@
-	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@
 
 $(B)/%.o: %.c | deps $(SKEL)
 	$(say) CC $@
@@ -64,15 +67,22 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libserin.a
 $(B)/tests/bpf/%: $(B)/tests/bpf/%.o $(B)/libserin.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
+$(B)/tests/bench/%.o: tests/bench/%.c | deps $(SKEL) $(BENCH_SKEL)
+	$(say) CC $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libserin.a
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
 $(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/libserin.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
-$(B)/tests/fuzz/%: tests/fuzz/%.c $(USER_SRC) | deps $(SKEL)
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) | deps
 	$(say) FUZZ $@
-	$(Q)mkdir -p $(@D) && $(CLANG) $(CFLAGS_) -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $< $(USER_SRC) $(LDLIBS)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(CFLAGS_) -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_SRC) $(LDLIBS)
 
 test: ## build and run every test: unit, bpf, e2e, and a short fuzz run
-	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(UNIT) $(BPFTEST) $(TOOLS) $(FUZZ) && tests/run $(SUITES)
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(UNIT) $(BPFTEST) $(TOOLS) $(FUZZ) && SERIN_BUILD=$(abspath $(B)) tests/run $(SUITES)
 
 unit bpf e2e fuzz: ## one suite alone
 	$(Q)$(MAKE) --no-print-directory test SUITES=$@
@@ -81,7 +91,7 @@ fuzz-long: ## fuzz every parser for FUZZ_SECONDS (300) each
 	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(MAKE) --no-print-directory test SUITES=fuzz
 
 demo: ## shift a canary 0 -> 100 -> 0 % under real traffic, in namespaces
-	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && scripts/demo
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SERIN_BUILD=$(abspath $(B)) scripts/demo
 
 install: all ## install serin under PREFIX (/usr/local)
 	$(Q)install -D -m 0755 $(B)/serin $(DESTDIR)$(PREFIX)/sbin/serin
