@@ -5,8 +5,11 @@
  */
 #pragma once
 
+#include "exit.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
+
+#define EEXIST 17 /* of asm-generic/errno-base.h, whose way in is not made for this side */
 
 static __always_inline void flow_key(const struct packet *p, struct serin_flow_key *key)
 {
@@ -116,23 +119,24 @@ static __always_inline __u8 flow_first_state(const struct packet *p)
 }
 
 /* Another CPU bound this flow a moment ago: it has one owner, and that one came first. */
-static __always_inline void adopt_flow(struct packet *p, const struct serin_flow_key *key)
+static __always_inline int adopt_flow(struct packet *p, const struct serin_flow_key *key)
 {
 	struct serin_flow *flow = bpf_map_lookup_elem(&flows, key);
 	struct serin_backend *backend;
 	__u32 id;
 
 	if (!flow)
-		return;
+		return SERIN_GO_ON;
 	id = flow->backend;
 	backend = bpf_map_lookup_elem(&backends, &id);
 	if (!backend || backend->generation != flow->generation)
-		return;
+		return SERIN_GO_ON;
 	p->backend = backend;
 	p->backend_id = id;
+	return find_exit(p);
 }
 
-static __always_inline void bind_flow(struct packet *p)
+static __always_inline int bind_flow(struct packet *p)
 {
 	struct serin_flow_key key;
 	struct serin_flow flow = {};
@@ -145,20 +149,17 @@ static __always_inline void bind_flow(struct packet *p)
 	flow.state = flow_first_state(p);
 	flow.epoch = p->epoch;
 	p->is_new = packet_is_syn(p) || p->udp;
-	if (bpf_map_update_elem(&flows, &key, &flow, p->is_rebound ? BPF_ANY : BPF_NOEXIST) ==
-	    -17) {
-		p->is_new = 0; /* EEXIST */
-		adopt_flow(p, &key);
-	}
+	if (bpf_map_update_elem(&flows, &key, &flow, p->is_rebound ? BPF_ANY : BPF_NOEXIST) !=
+	    -EEXIST)
+		return SERIN_GO_ON;
+	p->is_new = 0;
+	return adopt_flow(p, &key);
 }
 
 /* Binds a request to what was chosen. A reset is never remembered: it begins nothing. */
 static __always_inline int remember_flow(struct packet *p)
 {
-	if (p->is_reply)
+	if (p->is_reply || p->has_flow || (p->tcp && p->tcp->rst))
 		return SERIN_GO_ON;
-	if (!p->has_flow && !(p->tcp && p->tcp->rst))
-		bind_flow(p);
-	p->hop = READ_ONCE(p->backend->hop);
-	return SERIN_GO_ON;
+	return bind_flow(p);
 }

@@ -69,19 +69,10 @@ static __always_inline void rewrite_nat(struct packet *p)
 	rewrite_network(p, &to->addr, p->backend->l3_csum_delta ^ flip);
 }
 
-static __always_inline int forward(struct packet *p, __u32 *out_port)
+static __always_inline int forward(struct packet *p)
 {
-	__u64 hop = p->hop;
-	__u32 slot = hop >> SERIN_HOP_PORT_SHIFT;
-	struct serin_port *port = bpf_map_lookup_elem(&ports, &slot);
-
-	if (!hop || !port || !port->ifindex || port->ifindex == SERIN_PORT_GONE)
-		return SERIN_DROP_NO_NEXT_HOP;
-	if (p->frame_len > port->mtu + (__u32)ETH_HLEN)
-		return SERIN_DROP_TOO_BIG;
 	rewrite_nat(p);
-	__builtin_memcpy(p->eth->h_dest, &hop, ETH_ALEN);
-	__builtin_memcpy(p->eth->h_source, port->mac, ETH_ALEN);
-	*out_port = slot;
-	return slot == p->in_port ? SERIN_FORWARD_TX : SERIN_FORWARD_REDIRECT;
+	__builtin_memcpy(p->eth->h_dest, &p->hop, ETH_ALEN);
+	__builtin_memcpy(p->eth->h_source, p->out->mac, ETH_ALEN);
+	return p->out_port == p->in_port ? SERIN_FORWARD_TX : SERIN_FORWARD_REDIRECT;
 }

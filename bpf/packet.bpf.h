@@ -47,8 +47,10 @@ struct packet {
 	__u32 epoch;	  /* the split it was chosen by */
 	__u32 fallback;	  /* 1 + the pool that should have taken it, had it had a backend */
 
-	/* where it leaves */
-	__u64 hop;
+	/* find_exit() */
+	__u64 hop; /* find_flow(), for replies */
+	struct serin_port *out;
+	__u32 out_port;
 };
 
 static __always_inline int packet_is_syn(const struct packet *p)

@@ -8,6 +8,7 @@
 #include "parse.bpf.h"
 #include "service.bpf.h"
 #include "choose.bpf.h"
+#include "exit.bpf.h"
 #include "flow.bpf.h"
 #include "forward.bpf.h"
 #include "signals.bpf.h"
@@ -41,7 +42,6 @@ SEC("xdp")
 int serin(struct xdp_md *ctx)
 {
 	struct packet p = {};
-	__u32 out_port = 0;
 	int reason;
 
 	reason = parse(ctx, &p);
@@ -56,12 +56,14 @@ int serin(struct xdp_md *ctx)
 	if (!reason && !p.is_reply)
 		reason = choose_backend(&p);
 	if (!reason)
+		reason = find_exit(&p);
+	if (!reason)
 		reason = remember_flow(&p);
 	if (!reason)
-		reason = forward(&p, &out_port);
+		reason = forward(&p);
 	if (reason == SERIN_FORWARD_TX || reason == SERIN_FORWARD_REDIRECT)
 		count_signals(&p);
-	return verdict(reason, out_port);
+	return verdict(reason, p.out_port);
 }
 
 /*
