@@ -13,7 +13,7 @@
 /* Powers of two less one; set between open and load. */
 const volatile __u32 service_bucket_mask;
 const volatile __u32 backend_bucket_mask;
-/* Idle times in jiffies, by enum serin_flow_state: older entries bind nobody. */
+/* Idle times in jiffies, by enum serin_flow_state: older entries bind no SYN and no datagram. */
 const volatile __u64 flow_idle_jiffies[SERIN_FLOW_STATE_MAX];
 
 /*

@@ -146,7 +146,12 @@ struct serin_port {
 };
 serin_static_assert(sizeof(struct serin_port) == 16, "ABI");
 
-/* A bucket of the endpoint indexes: packed from the front, 0 ends it. See serin_index_*(). */
+/*
+ * A bucket of the endpoint indexes, filled from the front; 0 ends it. A word taken out in the middle
+ * becomes SERIN_INDEX_GONE, which names nothing, so that no search under way is cut short.
+ */
+#define SERIN_INDEX_GONE ((1u << SERIN_INDEX_ID_BITS) - 1)
+
 struct serin_bucket {
 	__u32 word[SERIN_BUCKET_WAYS];
 };

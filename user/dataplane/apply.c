@@ -137,6 +137,7 @@ static int commit_backends(struct dataplane *dp, const struct plan *p)
 			.at = b->at,
 			.service = b->service,
 			.pool = b->pool,
+			.state = b->is_draining ? SERIN_BACKEND_DRAINING : SERIN_BACKEND_UP,
 			.weight = b->weight,
 			.hop = dp_hop_word(dp, &p->hops[i]),
 		};
@@ -300,9 +301,17 @@ static int commit_attach(struct dataplane *dp, const struct plan *p)
 {
 	int error = 0;
 
-	for (size_t i = 0; !error && i < p->model->interface_count; i++)
-		if (!p->interfaces[i].is_attached)
-			error = dp_interface_attach(dp, &p->interfaces[i]);
+	for (size_t i = 0; !error && i < p->model->interface_count; i++) {
+		struct dp_interface again = p->interfaces[i];
+
+		if (again.is_attached)
+			continue;
+		error = dp_interface_attach(dp, &again);
+		if (!error || !again.had_other_mode)
+			continue;
+		again.mode = again.mode == MODEL_XDP_NATIVE ? MODEL_XDP_GENERIC : MODEL_XDP_NATIVE;
+		dp_interface_attach(dp, &again); /* as it was */
+	}
 	return error;
 }
 
@@ -375,7 +384,9 @@ static int commit_running(struct dataplane *dp, struct plan *p, const struct unw
 		error = commit_attach(dp, p);
 	if (error)
 		return error;
-	error = commit_maps(dp, p, author);
+	error = dp_backend_reap(dp, p->keeps_backend, NULL);
+	if (error >= 0)
+		error = commit_maps(dp, p, author);
 	if (!error)
 		error = detach_unwanted(dp, u, false);
 	if (!error)
@@ -412,8 +423,13 @@ struct apply_options {
 static int make_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p, struct unwanted *u)
 {
 	bool is_fresh = !dp->is_published;
-	int error = plan_build(dp, rtnl, p);
+	int error = plan_build(dp, rtnl, p), reaped;
 
+	if (!error && !is_fresh) {
+		reaped = dp_backend_reap(dp, p->keeps_backend, p->changes);
+		error = reaped < 0 ? reaped : 0;
+		p->change_count += reaped > 0 ? (size_t)reaped : 0;
+	}
 	if (!error && !is_fresh)
 		error = dp_each_link(dp, note_unwanted, u);
 	for (size_t i = 0; !error && i < u->count; i++)
@@ -431,9 +447,7 @@ static int run_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 	bool is_fresh = !dp->is_published;
 	int error = tell_program(dp, p, is_fresh, options->dry_run);
 
-	if (!error && !is_fresh)
-		error = dp_backend_reap(dp, options->dry_run, p->changes);
-	if (error >= 0)
+	if (!error)
 		error = make_plan(dp, rtnl, p, &u);
 	if (error)
 		return error;
@@ -446,10 +460,17 @@ static int run_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 	return error;
 }
 
-static void drop_staging(const struct dataplane *dp)
+static int detach_staged(const char *name, uint32_t ifindex, void *arg)
+{
+	(void)ifindex;
+	return dp_interface_detach(arg, name);
+}
+
+static void drop_staging(struct dataplane *dp)
 {
 	char path[PATH_MAX];
 
+	dp_each_link(dp, detach_staged, dp);
 	if (snprintf(path, sizeof(path), "%s/%s", dp->dir, DP_STAGING_DIR) < PATH_MAX)
 		dp_remove_tree(path);
 }

@@ -89,7 +89,7 @@ int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_sp
 	b->weight = spec->weight;
 	b->hop = spec->hop;
 	set_deltas(b, &dp->services[spec->service].vip);
-	__atomic_store_n(&b->state, SERIN_BACKEND_UP, __ATOMIC_RELEASE);
+	__atomic_store_n(&b->state, spec->state, __ATOMIC_RELEASE);
 	error = dp_backend_index_set(dp, &spec->at, id);
 	if (error) {
 		b->state = SERIN_BACKEND_FREE;
@@ -130,7 +130,7 @@ static int mark_needed(const struct serin_flow_key *key, const struct serin_flow
 	return 0;
 }
 
-static void free_if_unneeded(struct dataplane *dp, uint32_t id, bool dry_run, FILE *changes)
+static void tell_freed(const struct dataplane *dp, uint32_t id, FILE *changes)
 {
 	const struct serin_backend *b = &dp->backends[id];
 	struct in6_addr addr = dp_addr(&b->at.addr);
@@ -138,18 +138,16 @@ static void free_if_unneeded(struct dataplane *dp, uint32_t id, bool dry_run, FI
 
 	fprintf(changes, "- service %s: backend %s: its last flow has ended\n",
 		dp->info[b->service].name, net_format_endpoint(&addr, ntohs(b->at.port_be), text));
-	if (!dry_run)
-		dp_backend_free(dp, id);
 }
 
-int dp_backend_reap(struct dataplane *dp, bool dry_run, FILE *changes)
+int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps, FILE *changes)
 {
 	struct needed needed = {.dp = dp};
 	size_t leaving = 0;
-	int error, freed = 0;
+	int error, count = 0;
 
 	for (uint32_t id = 0; id < dp->meta.max_backends; id++)
-		leaving += dp->backends[id].state == SERIN_BACKEND_LEAVING;
+		leaving += dp->backends[id].state == SERIN_BACKEND_LEAVING && !keeps[id];
 	if (!leaving)
 		return 0;
 	needed.flags = calloc(dp->meta.max_backends, 1);
@@ -159,11 +157,15 @@ int dp_backend_reap(struct dataplane *dp, bool dry_run, FILE *changes)
 	if (!error)
 		error = dp_each_flow(dp, mark_needed, &needed);
 	for (uint32_t id = 0; !error && id < dp->meta.max_backends; id++) {
-		if (dp->backends[id].state != SERIN_BACKEND_LEAVING || needed.flags[id])
+		if (dp->backends[id].state != SERIN_BACKEND_LEAVING || keeps[id] ||
+		    needed.flags[id])
 			continue;
-		free_if_unneeded(dp, id, dry_run, changes);
-		freed++;
+		count++;
+		if (changes)
+			tell_freed(dp, id, changes);
+		else
+			dp_backend_free(dp, id);
 	}
 	free(needed.flags);
-	return error ? error : freed;
+	return error ? error : count;
 }

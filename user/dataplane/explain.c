@@ -52,7 +52,9 @@ static int ask_flow(const struct question *q, struct explanation *out)
 	error = dp_jiffies(q->dp, &now);
 	if (error)
 		return error;
-	if (flow.backend >= q->dp->meta.max_backends || !dp_flow_is_alive(&flow, now))
+	/* Only a SYN or a datagram minds how long ago it was; a connection's packets never do. */
+	if (flow.backend >= q->dp->meta.max_backends ||
+	    (flow.state == SERIN_FLOW_UDP && !dp_flow_is_alive(&flow, now)))
 		return 0;
 	b = &q->dp->backends[flow.backend];
 	if (b->generation != flow.generation || b->state == SERIN_BACKEND_FREE || !b->hop)

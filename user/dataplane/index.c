@@ -90,7 +90,7 @@ static int set_word(struct dataplane *dp, const struct index *index,
 	for (int i = 0; !word && i < SERIN_BUCKET_WAYS; i++) {
 		struct serin_bucket *bucket = &index->buckets[hash & (index->bucket_count - 1)];
 
-		if (!bucket->word[i])
+		if (!bucket->word[i] || bucket->word[i] == SERIN_INDEX_GONE)
 			word = &bucket->word[i];
 	}
 	if (!word)
@@ -99,29 +99,23 @@ static int set_word(struct dataplane *dp, const struct index *index,
 	return 0;
 }
 
-/* Copies the bucket's last word into the gap and, once no search that saw the old order is under
- * way, ends the bucket before it: a search may meet that word twice, never not at all. */
+/* Takes a word out; then the end of the bucket moves up over what is gone. */
 static void clear_word(const struct index *index, const struct serin_endpoint *at, uint32_t id)
 {
 	uint64_t hash = serin_index_hash(at);
 	struct serin_bucket *bucket;
-	int gap = -1, last = -1;
+	int last = SERIN_BUCKET_WAYS - 1;
 
 	if (!index->bucket_count)
 		return;
 	bucket = &index->buckets[hash & (index->bucket_count - 1)];
-	for (int i = 0; i < SERIN_BUCKET_WAYS && bucket->word[i]; i++) {
+	for (int i = 0; i < SERIN_BUCKET_WAYS && bucket->word[i]; i++)
 		if (bucket->word[i] == serin_index_word(hash, id))
-			gap = i;
-		last = i;
-	}
-	if (gap < 0)
-		return;
-	if (gap != last) {
-		__atomic_store_n(&bucket->word[gap], bucket->word[last], __ATOMIC_RELEASE);
-		dp_wait_for_packets();
-	}
-	__atomic_store_n(&bucket->word[last], 0, __ATOMIC_RELEASE);
+			__atomic_store_n(&bucket->word[i], SERIN_INDEX_GONE, __ATOMIC_RELEASE);
+	while (last >= 0 && !bucket->word[last])
+		last--;
+	for (; last >= 0 && bucket->word[last] == SERIN_INDEX_GONE; last--)
+		__atomic_store_n(&bucket->word[last], 0, __ATOMIC_RELEASE);
 }
 
 int64_t dp_service_at(const struct dataplane *dp, const struct serin_endpoint *at)

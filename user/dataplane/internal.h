@@ -93,7 +93,8 @@ struct dp_interface {
 	char name[IF_NAMESIZE];
 	enum model_xdp_mode mode;
 	struct rtnl_link link;
-	bool is_attached; /* by us, already, in this mode */
+	bool is_attached;    /* by us, already, in this mode */
+	bool had_other_mode; /* by us, in the other one */
 };
 
 /* Looks a wanted interface up and refuses a NIC that another XDP program holds. */
@@ -163,6 +164,7 @@ struct dp_backend_spec {
 	struct serin_endpoint at;
 	uint32_t service;
 	uint8_t pool;
+	enum serin_backend_state state;
 	uint32_t weight;
 	uint64_t hop;
 };
@@ -171,8 +173,9 @@ struct dp_backend_spec {
 int64_t dp_backend_slot(const struct dataplane *dp, uint32_t *from);
 int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_spec *spec);
 void dp_backend_free(struct dataplane *dp, uint32_t id);
-/* Frees the leaving backends that no living flow needs. Returns how many, or -errno. */
-int dp_backend_reap(struct dataplane *dp, bool dry_run, FILE *changes);
+/* Frees the leaving backends that no living flow needs, or, with @changes, only tells of them.
+ * @keeps: by id, those to leave alone. Returns how many, or -errno. */
+int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps, FILE *changes);
 /* Waits until no packet that was in the program when it was called still is. */
 void dp_wait_for_packets(void);
 

@@ -83,6 +83,7 @@ static int plan_identity(struct dataplane *dp, struct plan *p, struct service_pl
 {
 	uint32_t old = UINT32_MAX;
 
+	s->old_id = UINT32_MAX;
 	s->vip = dp_endpoint(&s->model->vip, s->model->port, s->model->protocol);
 	if (running) {
 		old = running->id;
@@ -93,6 +94,7 @@ static int plan_identity(struct dataplane *dp, struct plan *p, struct service_pl
 		}
 	}
 	s->is_new = true;
+	s->old_id = old;
 	tell_vip(p, s, old);
 	return find_slot(dp, p, &s->id);
 }

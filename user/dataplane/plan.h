@@ -14,13 +14,16 @@ struct backend_plan {
 	uint32_t weight;
 	uint32_t id;
 	bool is_new;
-	bool is_taken_over; /* another service has an entry at this endpoint */
+	bool is_taken_over;	 /* another service has an entry at this endpoint */
+	bool moves_with_service; /* that one is this one, at its old address */
+	bool is_draining;	 /* and had drained it */
 };
 
 struct service_plan {
 	const struct model_service *model;
 	struct serin_endpoint vip;
 	uint32_t id;
+	uint32_t old_id; /* of the service of that name at another address; UINT32_MAX: none */
 	bool is_new;
 	uint8_t slot[SERIN_MAX_POOLS];	   /* of each of the model's pools */
 	bool is_new_slot[SERIN_MAX_POOLS]; /* it had another name, or none, before */

@@ -24,6 +24,8 @@ static void tell_backend(struct dataplane *dp, struct plan *p, const struct serv
 	char text[NET_ENDPOINT_LEN];
 
 	endpoint_text(&b->at, text);
+	if (b->is_taken_over && s->old_id != UINT32_MAX && b->moves_with_service)
+		return; /* that the service moves has been told */
 	if (b->is_new)
 		plan_tell(p, "+ service %s: pool %s: backend %s%s", s->model->name, pool, text,
 			  b->is_taken_over
@@ -67,6 +69,12 @@ static int plan_backend(struct dataplane *dp, struct plan *p, const struct servi
 		b->id = (uint32_t)id;
 		b->is_new = true;
 		b->is_taken_over = there >= 0;
+	}
+	if (b->is_taken_over) {
+		p->keeps_backend[there] = 1; /* it is not leaving: it changes hands */
+		b->moves_with_service = dp->backends[there].service == s->old_id;
+		b->is_draining = b->moves_with_service &&
+				 dp->backends[there].state == SERIN_BACKEND_DRAINING;
 	}
 	p->keeps_backend[b->id] = 1;
 	p->backend_count++;

@@ -165,6 +165,7 @@ int dp_interface_check(struct dataplane *dp, struct rtnl *rtnl,
 	    ifindex == (uint32_t)out->link.ifindex && ours == out->link.xdp_prog_id)
 		out->is_attached = (out->link.xdp_attach_mode == XDP_ATTACHED_SKB) ==
 				   (wanted->mode == MODEL_XDP_GENERIC);
+	out->had_other_mode = ours && ours == out->link.xdp_prog_id && !out->is_attached;
 	if (!out->link.xdp_prog_id || ours == out->link.xdp_prog_id)
 		return 0;
 	describe_program(out->link.xdp_prog_id, program);
@@ -236,11 +237,18 @@ int dp_interface_attach(struct dataplane *dp, const struct dp_interface *i)
 int dp_interface_detach(struct dataplane *dp, const char *name)
 {
 	char path[PATH_MAX], file[64];
-	int error;
+	int error, fd;
 
 	snprintf(file, sizeof(file), DP_LINK_PREFIX "%s", name);
 	error = dp_pin_path(dp, file, path);
-	if (!error && unlink(path))
+	if (error)
+		return error;
+	fd = bpf_obj_get(path);
+	if (fd >= 0) {
+		bpf_link_detach(fd); /* at once: a link that only loses its pin lets go later */
+		close(fd);
+	}
+	if (unlink(path))
 		error = -errno;
 	if (error)
 		log_error("interface %s: cannot remove its link: %s", name, strerror(-error));

@@ -61,6 +61,10 @@ static int set_weight(const struct dataplane *dp, uint32_t service,
 
 	if (slot < 0 || dp->info[service].pool[slot].order == SERIN_POOL_GONE)
 		return refuse_pool(dp, service, w->pool);
+	if (w->ppm > SPLIT_PPM_ALL) {
+		log_error("%s: %g %% is more than 100 %%", w->pool, w->ppm / 1e4);
+		return -EINVAL;
+	}
 	if (slot == layout->primary) {
 		log_error(
 			"%s is the primary of service %s: it takes what the other pools leave, so "
