@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* From one configuration to the next: what is told, what changes, and what survives. */
+#include "apply_lab.h"
+
+#define SEED 0x6ad9f1037ce2b584ull
+
+static const char first[] =
+	WEB("", WEIGHED("canary", "10", HOST(1)) POOL("stable", HOST(2) HOST(3)));
+
+static int start(void **state)
+{
+	(void)state;
+	lab_apply(first);
+	return 0;
+}
+
+static void test_the_first_apply_tells_everything(void **state)
+{
+	(void)state;
+	assert_string_equal(lab_changes, "+ program: serin " SERIN_VERSION
+					 ", room for 32 services, 512 backends, 262144 flows\n"
+					 "+ interface front (native XDP)\n"
+					 "+ interface back (native XDP)\n"
+					 "+ service web 192.0.2.1:80/tcp\n"
+					 "+ service web: pool canary\n"
+					 "+ service web: pool stable\n"
+					 "+ service web: pool canary: backend 10.1.0.1:80\n"
+					 "+ service web: pool stable: backend 10.1.0.2:80\n"
+					 "+ service web: pool stable: backend 10.1.0.3:80\n");
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(1) | BIT(2) | BIT(3));
+}
+
+static void test_a_second_apply_changes_nothing(void **state)
+{
+	(void)state;
+	apply_expect_settled(first);
+	apply_expect_settled(first);
+}
+
+static void test_live_weights_and_drains_survive(void **state)
+{
+	(void)state;
+	assert_int_equal(lab_shift("web", "canary", 777777), 0);
+	assert_int_equal(lab_drain("web", "10.1.0.3", true, false), 0);
+	apply_step(first,
+		   "= service web: pool canary keeps its live weight 77.7777 % (file: 10 %)\n"
+		   "no changes\n");
+	apply_step(
+		WEB("", WEIGHED("canary", "20", HOST(1) HOST(4)) POOL("stable", HOST(2) HOST(3))),
+		"= service web: pool canary keeps its live weight 77.7777 % (file: 20 %)\n"
+		"+ service web: pool canary: backend 10.1.0.4:80\n");
+	apply_expect_weight("canary", 777777);
+	assert_int_equal(apply_state("web", "stable", 3), SERIN_BACKEND_DRAINING);
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(1) | BIT(4) | BIT(2));
+}
+
+static void test_backends_come_change_and_go(void **state)
+{
+	static const char heavier[] =
+		WEB("", WEIGHED("canary", "10", HOST(1))
+				POOL("stable", "{address: 10.1.0.2, weight: 7}, " HOST(3)));
+	static const char moved[] = WEB("", WEIGHED("canary", "10", HOST(1) HOST(3)) POOL(
+						    "stable", "{address: 10.1.0.2, weight: 7}, "));
+	static const char less[] = WEB("", WEIGHED("canary", "10", HOST(1)) POOL(
+						   "stable", "{address: 10.1.0.2, weight: 7}, "));
+
+	(void)state;
+	apply_step(heavier, "~ service web: pool stable: backend 10.1.0.2:80: weight 1 -> 7\n");
+	apply_expect_settled(heavier);
+	apply_step(moved, "~ service web: backend 10.1.0.3:80 moves to pool canary\n");
+	assert_int_equal(apply_state("web", "canary", 3), SERIN_BACKEND_UP);
+	apply_expect_settled(moved);
+	apply_step(less, "- service web: pool canary: backend 10.1.0.3:80; it keeps its "
+			 "connections\n");
+	assert_int_equal(apply_state("web", "canary", 3), SERIN_BACKEND_LEAVING);
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(1) | BIT(2));
+}
+
+/* Two changes of one backend: both take effect, whatever of them is told. */
+static void test_a_backend_may_move_and_change_its_weight(void **state)
+{
+	static const char both[] =
+		WEB("", WEIGHED("canary", "10", HOST(1) "{address: 10.1.0.3, weight: 9}, ")
+				POOL("stable", HOST(2)));
+	struct snapshot *s;
+
+	(void)state;
+	lab_apply(both);
+	assert_non_null(strstr(lab_changes, "10.1.0.3:80"));
+	s = lab_snapshot();
+	assert_int_equal(lab_pool(s, "web", "canary")->backend_count, 2);
+	assert_int_equal(lab_pool(s, "web", "canary")->backends[1].weight, 9);
+	snapshot_free(s);
+	apply_expect_settled(both);
+}
+
+/* A flow keeps its backend leaving, not gone: it can come back. */
+static void test_a_leaving_backend_comes_back(void **state)
+{
+	static const char fewer[] =
+		WEB("", WEIGHED("canary", "10", HOST(1)) POOL("stable", HOST(2)));
+	uint16_t port = 1;
+	struct frame f;
+
+	(void)state;
+	do
+		f = lab_request("198.51.100.1", port++, "192.0.2.1", 80, IPPROTO_TCP);
+	while (lab_ask(&f) != 3);
+	lab_apply(fewer);
+	apply_expect_settled(fewer);
+	assert_int_equal(apply_state("web", "stable", 3), SERIN_BACKEND_LEAVING);
+	f.tcp_flags = FRAME_ACK;
+	assert_int_equal(lab_ask(&f), 3);
+	apply_step(first, "~ service web: pool stable: backend 10.1.0.3:80 comes back\n");
+	assert_int_equal(apply_state("web", "stable", 3), SERIN_BACKEND_UP);
+	assert_int_equal(lab_ask(&f), 3);
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(1) | BIT(2) | BIT(3));
+}
+
+/* ---- pools ---- */
+
+static void test_pools_come_and_go(void **state)
+{
+	static const char three[] = WEB("", WEIGHED("canary", "10", HOST(1))
+						    POOL("stable", HOST(2) HOST(3))
+							    WEIGHED("base", "15", HOST(5)));
+	static const char two[] =
+		WEB("", WEIGHED("base", "15", HOST(5)) POOL("stable", HOST(2) HOST(3)));
+
+	(void)state;
+	assert_int_equal(lab_shift("web", "canary", 250000), 0);
+	apply_step(three, "+ service web: pool base\n"
+			  "= service web: pool canary keeps its live weight 25 % (file: 10 %)\n"
+			  "~ service web: new split\n"
+			  "+ service web: pool base: backend 10.1.0.5:80\n");
+	apply_expect_weight("canary", 250000);
+	apply_expect_weight("base", 150000);
+	apply_expect_weight("stable", 600000);
+	apply_step(two, "- service web: pool canary\n"
+			"~ service web: new split\n"
+			"- service web: pool canary: backend 10.1.0.1:80; it keeps its "
+			"connections\n");
+	apply_expect_weight("base", 150000);
+	apply_expect_weight("canary", 0);
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(2) | BIT(3) | BIT(5));
+}
+
+static void test_a_new_pool_gets_what_the_live_weights_leave(void **state)
+{
+	(void)state;
+	assert_int_equal(lab_shift("web", "canary", 900000), 0);
+	apply_step(WEB("", WEIGHED("canary", "10", HOST(1)) POOL("stable", HOST(2) HOST(3))
+				   WEIGHED("base", "15", HOST(5))),
+		   "+ service web: pool base\n"
+		   "= service web: pool canary keeps its live weight 90 % (file: 10 %)\n"
+		   "= service web: pool base begins at 0 %: the live weights leave no room for "
+		   "its 15 %\n"
+		   "~ service web: new split\n"
+		   "+ service web: pool base: backend 10.1.0.5:80\n");
+	apply_expect_weight("canary", 900000);
+	apply_expect_weight("base", 0);
+}
+
+static void test_pools_may_be_told_in_another_order(void **state)
+{
+	static const char before[] = WEB("", WEIGHED("a", "10", HOST(1)) WEIGHED("b", "20", HOST(4))
+						     POOL("stable", HOST(2)));
+	static const char after[] = WEB("", POOL("stable", HOST(2)) WEIGHED("b", "20", HOST(4))
+						    WEIGHED("a", "10", HOST(1)));
+
+	(void)state;
+	lab_apply(before);
+	lab_apply(before);
+	apply_step(after, "~ service web: new split\n");
+	apply_expect_settled(after);
+	apply_expect_weight("a", 100000);
+	apply_expect_weight("b", 200000);
+	apply_expect_weight("stable", 700000);
+}
+
+/* The canary won and becomes the primary; the old one waits at 0 %. */
+static void test_another_primary(void **state)
+{
+	static const char after[] = LAB_HEAD
+		"  - {name: web, vip: 192.0.2.1, port: 80, protocol: tcp, primary: canary, pools: "
+		"[" POOL("canary", HOST(1)) WEIGHED("stable", "0", HOST(2) HOST(3)) "]}\n";
+	struct snapshot *s;
+
+	(void)state;
+	assert_int_equal(lab_shift("web", "canary", 1000000), 0);
+	apply_step(after, "~ service web: new split\n");
+	apply_expect_weight("canary", 1000000);
+	apply_expect_weight("stable", 0);
+	s = lab_snapshot();
+	assert_int_equal(snapshot_find_service(s, "web")->primary, 0);
+	snapshot_free(s);
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(1));
+	apply_expect_settled(after);
+}
+
+/* ---- services ---- */
+
+static void test_tables_of_other_sizes(void **state)
+{
+	static const char *const told[] = {"~ service web: table_size 16381 -> 65537\n",
+					   "~ service web: table_size 65537 -> 1009\n",
+					   "~ service web: table_size 1009 -> 16381\n"};
+	static const char *const configs[] = {
+		WEB(", table_size: 65537",
+		    WEIGHED("canary", "10", HOST(1)) POOL("stable", HOST(2) HOST(3))),
+		WEB(", table_size: 1009",
+		    WEIGHED("canary", "10", HOST(1)) POOL("stable", HOST(2) HOST(3))),
+		first,
+	};
+	static const uint32_t sizes[] = {65537, 1009, 16381};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct snapshot *s;
+
+		apply_step(configs[i], told[i]);
+		s = lab_snapshot();
+		assert_int_equal(snapshot_find_service(s, "web")->table_size, sizes[i]);
+		snapshot_free(s);
+		assert_int_equal(apply_hosts("192.0.2.1"), BIT(1) | BIT(2) | BIT(3));
+		apply_expect_settled(configs[i]);
+	}
+}
+
+#define SHOP SERVICE("shop", "192.0.2.2", "", POOL("stable", HOST(9)))
+
+static void test_services_come_and_go(void **state)
+{
+	static const char both[] =
+		WEB("", WEIGHED("canary", "10", HOST(1)) POOL("stable", HOST(2) HOST(3))) SHOP;
+
+	(void)state;
+	apply_step(both, "+ service shop 192.0.2.2:80/tcp\n"
+			 "+ service shop: pool stable\n"
+			 "+ service shop: pool stable: backend 10.1.0.9:80\n");
+	assert_int_equal(apply_hosts("192.0.2.2"), BIT(9));
+	apply_expect_settled(both);
+	apply_step(first, "- service shop\n");
+	assert_int_equal(apply_hosts("192.0.2.2"), BIT(0));
+	apply_expect_settled(first);
+	apply_step(LAB_HEAD SHOP, "+ service shop 192.0.2.2:80/tcp\n"
+				  "+ service shop: pool stable\n"
+				  "+ service shop: pool stable: backend 10.1.0.9:80\n"
+				  "- service web\n");
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(0));
+	assert_int_equal(apply_hosts("192.0.2.2"), BIT(9));
+	apply_expect_settled(LAB_HEAD SHOP);
+}
+
+static const char elsewhere[] = LAB_HEAD SERVICE(
+	"web", "192.0.2.77", "", WEIGHED("canary", "10", HOST(1)) POOL("stable", HOST(2) HOST(3)));
+
+static void test_a_service_moves_to_another_address(void **state)
+{
+	(void)state;
+	assert_int_equal(lab_shift("web", "canary", 500000), 0);
+	lab_apply(elsewhere);
+	assert_non_null(strstr(lab_changes, "~ service web: moves to 192.0.2.77:80/tcp; its "
+					    "connections to the old address end\n"));
+	apply_expect_weight("canary", 500000);
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(0));
+	assert_int_equal(apply_hosts("192.0.2.77"), BIT(1) | BIT(2) | BIT(3));
+	lab_apply(elsewhere);
+	assert_non_null(strstr(lab_changes, "no changes\n"));
+}
+
+static void test_drains_survive_a_move(void **state)
+{
+	(void)state;
+	assert_int_equal(lab_drain("web", "10.1.0.3", true, false), 0);
+	lab_apply(elsewhere);
+	assert_int_equal(apply_state("web", "stable", 3), SERIN_BACKEND_DRAINING);
+	assert_int_equal(apply_hosts("192.0.2.77"), BIT(1) | BIT(2));
+}
+
+/* Two services change addresses in one step. */
+static void test_services_swap_addresses(void **state)
+{
+	static const char before[] = LAB_HEAD SERVICE("a", "192.0.2.1", "", POOL("stable", HOST(1)))
+		SERVICE("b", "192.0.2.2", "", POOL("stable", HOST(2)));
+	static const char after[] = LAB_HEAD SERVICE("a", "192.0.2.2", "", POOL("stable", HOST(1)))
+		SERVICE("b", "192.0.2.1", "", POOL("stable", HOST(2)));
+
+	(void)state;
+	lab_apply(before);
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(1));
+	lab_apply(after);
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(2));
+	assert_int_equal(apply_hosts("192.0.2.2"), BIT(1));
+	apply_expect_settled(after);
+}
+
+/* ---- a backend that another service takes ---- */
+
+static void test_a_backend_is_taken_over(void **state)
+{
+	static const char after[] =
+		WEB("", WEIGHED("canary", "10", HOST(1)) POOL("stable", HOST(2)))
+			SERVICE("shop", "192.0.2.2", "", POOL("stable", HOST(3)));
+	struct frame f, reply;
+	struct outcome out;
+	uint16_t port = 1;
+
+	(void)state;
+	do
+		f = lab_request("198.51.100.1", port++, "192.0.2.1", 80, IPPROTO_TCP);
+	while (lab_ask(&f) != 3);
+	lab_apply(after);
+	assert_int_equal(apply_hosts("192.0.2.1"), BIT(1) | BIT(2));
+	assert_int_equal(apply_hosts("192.0.2.2"), BIT(3));
+	/* Its old service's flow to it has ended, on both ways. */
+	f.tcp_flags = FRAME_ACK;
+	assert_true(lab_ask(&f) == 1 || lab_ask(&f) == 2);
+	reply = frame_reply(&f);
+	reply.src = lab_addr("10.1.0.3");
+	lab_run_frame(lab_front, &reply, &out);
+	assert_int_equal(out.action, XDP_PASS);
+	apply_expect_settled(after);
+}
+
+/* One thing is told of it: its old connections end. */
+static void test_a_takeover_is_told_once(void **state)
+{
+	static const char after[] =
+		WEB("", WEIGHED("canary", "10", HOST(1)) POOL("stable", HOST(2)))
+			SERVICE("shop", "192.0.2.2", "", POOL("stable", HOST(3)));
+
+	(void)state;
+	lab_apply(after);
+	assert_non_null(strstr(lab_changes, "taken from another service"));
+	assert_null(strstr(lab_changes, "it keeps its connections"));
+}
+
+/* ---- reaping ---- */
+
+/* As if everything had been silent for days. */
+static void age_all_flows(void)
+{
+	struct serin_flow_key keys[64];
+	struct serin_flow flow;
+	int fd = bpf_obj_get(LAB_DIR "/v1/flows");
+	size_t count = 0;
+
+	for (void *last = NULL; count < 64 && !bpf_map_get_next_key(fd, last, &keys[count]);)
+		last = &keys[count++];
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &keys[i], &flow), 0);
+		flow.seen_jiffies = 0;
+		assert_int_equal(bpf_map_update_elem(fd, &keys[i], &flow, BPF_EXIST), 0);
+	}
+	close(fd);
+}
+
+static const char fewer[] = WEB("", POOL("stable", HOST(2)));
+
+/* Ten connections, some to every backend; the configuration then drops two backends and a pool. */
+static void leave(void)
+{
+	for (uint16_t port = 1; port <= 60; port++) {
+		struct frame f = lab_request("198.51.100.1", port, "192.0.2.1", 80, IPPROTO_TCP);
+
+		assert_true(lab_ask(&f) > 0);
+	}
+	lab_apply(fewer);
+	apply_expect_settled(fewer);
+}
+
+static void test_leaving_backends_go_with_their_flows(void **state)
+{
+	struct snapshot *s;
+
+	(void)state;
+	leave();
+	assert_int_equal(apply_state("web", "stable", 3), SERIN_BACKEND_LEAVING);
+	assert_int_equal(apply_state("web", "canary", 1), SERIN_BACKEND_LEAVING);
+	age_all_flows();
+	lab_apply(fewer);
+	assert_non_null(strstr(lab_changes,
+			       "- service web: backend 10.1.0.3:80: its last flow has ended\n"));
+	assert_non_null(strstr(lab_changes,
+			       "- service web: backend 10.1.0.1:80: its last flow has ended\n"));
+	s = lab_snapshot();
+	assert_int_equal(snapshot_find_service(s, "web")->pool_count, 1);
+	assert_int_equal(lab_pool(s, "web", "stable")->backend_count, 1);
+	snapshot_free(s);
+	apply_expect_settled(fewer);
+}
+
+static void test_what_went_is_no_no_change(void **state)
+{
+	(void)state;
+	leave();
+	age_all_flows();
+	lab_apply(fewer);
+	assert_non_null(strstr(lab_changes, "its last flow has ended"));
+	assert_null(strstr(lab_changes, "no changes"));
+}
+
+/* Whatever is wrong with the new configuration, the old backends' end is no part of it. */
+static void test_a_refused_apply_reaps_nothing(void **state)
+{
+	(void)state;
+	leave();
+	age_all_flows();
+	apply_expect_refusal("version: 1\ninterfaces: [front, nowhere]\nservices:\n" SERVICE(
+				     "web", "192.0.2.1", "", POOL("stable", HOST(2))),
+			     -ENODEV);
+}
+
+int main(void)
+{
+#define APPLY_TEST(name) cmocka_unit_test_setup_teardown(name, start, lab_teardown)
+	const struct CMUnitTest tests[] = {
+		APPLY_TEST(test_the_first_apply_tells_everything),
+		APPLY_TEST(test_a_second_apply_changes_nothing),
+		APPLY_TEST(test_live_weights_and_drains_survive),
+		APPLY_TEST(test_backends_come_change_and_go),
+		APPLY_TEST(test_a_backend_may_move_and_change_its_weight),
+		APPLY_TEST(test_a_leaving_backend_comes_back),
+		APPLY_TEST(test_pools_come_and_go),
+		APPLY_TEST(test_a_new_pool_gets_what_the_live_weights_leave),
+		APPLY_TEST(test_pools_may_be_told_in_another_order),
+		APPLY_TEST(test_another_primary),
+		APPLY_TEST(test_tables_of_other_sizes),
+		APPLY_TEST(test_services_come_and_go),
+		APPLY_TEST(test_a_service_moves_to_another_address),
+		APPLY_TEST(test_drains_survive_a_move),
+		APPLY_TEST(test_services_swap_addresses),
+		APPLY_TEST(test_a_backend_is_taken_over),
+		APPLY_TEST(test_a_takeover_is_told_once),
+		APPLY_TEST(test_leaving_backends_go_with_their_flows),
+		APPLY_TEST(test_what_went_is_no_no_change),
+		APPLY_TEST(test_a_refused_apply_reaps_nothing),
+	};
+
+	lab_enter(SEED);
+	return cmocka_run_group_tests(tests, lab_setup, NULL);
+}
