@@ -61,6 +61,8 @@ static inline void choice_backends(FILE *yaml, const struct choice_service *svc,
 	}
 }
 
+static unsigned int choice_table_size = 16381;
+
 /* The configuration with so many backends in each pool; the caller frees it. */
 static inline char *choice_config(const unsigned int counts[POOLS], bool with_targets)
 {
@@ -72,8 +74,10 @@ static inline char *choice_config(const unsigned int counts[POOLS], bool with_ta
 	for (size_t n = 0; n < CHOICE_SERVICES; n++) {
 		const struct choice_service *svc = &choice_services[n];
 
-		fprintf(yaml, "  - {name: %s, vip: '%s', port: 80, %s, primary: stable, pools: [",
-			svc->name, svc->vip, svc->settings);
+		fprintf(yaml,
+			"  - {name: %s, vip: '%s', port: 80, %s, table_size: %u, primary: stable, "
+			"pools: [",
+			svc->name, svc->vip, svc->settings, choice_table_size);
 		for (int pool = 0; pool < POOLS; pool++) {
 			fprintf(yaml, "{name: %s, ", pool_names[pool]);
 			if (pool != STABLE)

@@ -306,6 +306,44 @@ static void test_an_absent_udp_checksum_stays_absent(void **state)
 	expect_frame(&out, &sent, false);
 }
 
+/* One word of the IP header and one of the payload, in what goes in and what comes out. */
+static void set_words(uint8_t *in, uint8_t *out, size_t payload, uint16_t word)
+{
+	frame_put16(in + payload, word);
+	frame_put16(out + payload, word);
+	if (in[12] == 0x08) { /* IPv4 has an identification */
+		frame_put16(in + FRAME_ETH + 4, word);
+		frame_put16(out + FRAME_ETH + 4, word);
+	}
+	frame_refresh(in);
+	frame_refresh(out);
+}
+
+/* Every value that a checksum can have: the rare carries of its update among them. */
+static void test_every_checksum_there_is(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < ROUTES; n++) {
+		struct frame request = random_request(&routes[n], 950), sent;
+		uint8_t in[FRAME_MAX], wanted[FRAME_MAX];
+		struct outcome out;
+		size_t len;
+
+		request.padding = 0;
+		request.payload_len = 2;
+		request.no_udp_csum = false;
+		sent = forwarded(&routes[n], &request);
+		len = frame_build(&request, in);
+		frame_build(&sent, wanted);
+		for (uint32_t word = 0; word <= UINT16_MAX; word++) {
+			set_words(in, wanted, len - 2, (uint16_t)word);
+			lab_run(lab_front, in, len, &out);
+			if (out.len != len || memcmp(out.bytes, wanted, len))
+				fail_msg("%s: wrong with %04x", routes[n].service, word);
+		}
+	}
+}
+
 /* A client behind `back` of a backend behind `front`: the other way through the same two NICs. */
 static void test_clients_may_be_behind_any_nic(void **state)
 {
@@ -359,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_a_flow_is_counted_once),
 		cmocka_unit_test(test_a_checksum_of_zero_is_sent_as_ffff),
 		cmocka_unit_test(test_an_absent_udp_checksum_stays_absent),
+		cmocka_unit_test(test_every_checksum_there_is),
 		cmocka_unit_test(test_clients_may_be_behind_any_nic),
 		cmocka_unit_test(test_redirects_lead_to_the_port_whose_mac_they_carry),
 	};

@@ -181,6 +181,26 @@ static inline size_t frame_l4_offset(const uint8_t *bytes)
 	return FRAME_ETH + (bytes[12] == 0x08 ? (bytes[FRAME_ETH] & 0x0fu) * 4 : 40u);
 }
 
+/* Computes the checksums of a built frame anew, after a change to its bytes. */
+static inline void frame_refresh(uint8_t *bytes)
+{
+	uint8_t *ip = bytes + FRAME_ETH, *l4 = bytes + frame_l4_offset(bytes);
+	bool is_v4 = bytes[12] == 0x08;
+	uint8_t protocol = is_v4 ? ip[9] : ip[6];
+	size_t header = (size_t)(l4 - ip), check = protocol == IPPROTO_TCP ? 16 : 6;
+	size_t body = is_v4 ? frame_get16(ip + 2) - header : frame_get16(ip + 4);
+	uint16_t sum;
+
+	if (is_v4) {
+		frame_put16(ip + 10, 0);
+		frame_put16(ip + 10, (uint16_t)~frame_fold(frame_sum(ip, header, 0)));
+	}
+	frame_put16(l4 + check, 0);
+	sum = (uint16_t)~frame_fold(
+		frame_sum(l4, body, frame_pseudo_sum(ip, is_v4, protocol, (uint32_t)body)));
+	frame_put16(l4 + check, protocol == IPPROTO_UDP && !sum ? 0xffff : sum);
+}
+
 /* The answer to a frame: everything the other way round. */
 static inline struct frame frame_reply(const struct frame *f)
 {

@@ -144,6 +144,7 @@ static void expect_no_worse(const uint8_t *in, size_t len, const struct outcome 
 	assert_int_equal(before.ip, after.ip);
 	assert_int_equal(before.is_unchecked, after.is_unchecked);
 	assert_int_equal(before.transport, after.transport);
+	assert_true(in[ttl] > 1);
 	assert_int_equal(out->bytes[ttl], in[ttl] - 1);
 	/* Behind the checksum field of the longer transport header nothing ever changes. */
 	assert_memory_equal(out->bytes + l4 + 18, in + l4 + 18, len - l4 - 18);

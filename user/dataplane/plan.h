@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owns the comparison of a model with what runs: every look-up, allocation and refusal happens
- * here, before anything is written, and every difference is told here. apply.c carries it out.
+ * here, before anything is written, and every difference is told here. apply.c and commit.c carry it out.
  */
 #pragma once
 
@@ -64,3 +64,8 @@ int plan_service_backends(struct dataplane *dp, struct plan *p, const struct ser
 void plan_targets(struct plan *p, const struct service_plan *s);
 void plan_tell_leaving(struct dataplane *dp, struct plan *p);
 int plan_check_hops(struct rtnl *rtnl, const struct plan *p);
+
+/* ---- commit.c ---- */
+
+/* Makes the maps what the plan says. Only a full index or want of memory can stop it half-way. */
+int plan_commit(struct dataplane *dp, struct plan *p, const struct dataplane_author *author);

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Carrying a plan out in the maps. The order is what keeps packets safe: what is new is complete
+ * before it can be reached, what goes is out of reach before it is freed. Each step may be the last
+ * one done.
+ */
+#include "dataplane/plan.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include <serin/hash.h>
+
+#include "lib/log.h"
+
+/* ---- services and pools ---- */
+
+static void write_hashing(struct dataplane *dp, const struct service_plan *s)
+{
+	struct serin_service *svc = &dp->services[s->id];
+
+	svc->affinity = s->model->affinity;
+	svc->client_prefix6 = s->model->client_prefix6;
+	svc->forwarding = s->model->forwarding;
+	__atomic_store_n(&svc->hash_key, serin_service_key(s->model->seed, &s->vip),
+			 __ATOMIC_RELEASE);
+	dp->info[s->id].seed = s->model->seed;
+}
+
+static int write_pools(struct dataplane *dp, const struct service_plan *s)
+{
+	struct serin_pool_info *pools = dp->info[s->id].pool;
+	const struct model_service *m = s->model;
+
+	for (int slot = 0; slot < SERIN_MAX_POOLS; slot++)
+		if (pools[slot].name[0] && model_find_pool(m, pools[slot].name) < 0)
+			pools[slot].order = SERIN_POOL_GONE;
+	for (size_t i = 0; i < m->pool_count; i++) {
+		struct serin_pool_info *pool = &pools[s->slot[i]];
+		uint32_t index = dp_pool_index(s->id, s->slot[i]);
+		int error;
+
+		if (s->is_new_slot[i]) {
+			error = dp_counters_clear(dp, DP_MAP_POOL_COUNTERS, index);
+			if (error)
+				return error;
+			memcpy(pool->name, m->pools[i].name, sizeof(pool->name));
+		}
+		pool->configured_ppm = m->pools[i].weight_ppm;
+		pool->order = (uint32_t)i;
+	}
+	return 0;
+}
+
+/* A service of its own slot: nothing points to it until its index entry does. */
+static void write_new_service(struct dataplane *dp, const struct service_plan *s)
+{
+	struct serin_service *svc = &dp->services[s->id];
+	struct serin_service_info *info = &dp->info[s->id];
+
+	memset(svc, 0, sizeof(*svc));
+	memset(info, 0, sizeof(*info));
+	svc->vip = s->vip;
+	svc->table_size = s->model->table_size;
+	memcpy(info->name, s->model->name, sizeof(info->name));
+}
+
+static int commit_services(struct dataplane *dp, const struct plan *p)
+{
+	int error = 0;
+
+	for (size_t i = 0; !error && i < p->model->service_count; i++) {
+		const struct service_plan *s = &p->services[i];
+		struct serin_service *svc = &dp->services[s->id];
+
+		if (s->is_new)
+			write_new_service(dp, s);
+		write_hashing(dp, s);
+		/* Slots of the smaller size are valid in tables of either. */
+		dp->info[s->id].table_size = s->model->table_size;
+		if (s->model->table_size < svc->table_size)
+			__atomic_store_n(&svc->table_size, s->model->table_size, __ATOMIC_RELEASE);
+		error = write_pools(dp, s);
+	}
+	return error;
+}
+
+static void commit_table_sizes(struct dataplane *dp, const struct plan *p)
+{
+	for (size_t i = 0; i < p->model->service_count; i++)
+		__atomic_store_n(&dp->services[p->services[i].id].table_size,
+				 p->services[i].model->table_size, __ATOMIC_RELEASE);
+}
+
+/* ---- backends ---- */
+
+/* Another service's tables stop naming a backend before it changes hands. */
+static int release_taken_over(struct dataplane *dp, const struct plan *p)
+{
+	bool is_any = false;
+
+	for (size_t i = 0; i < p->backend_count; i++) {
+		int64_t id = p->backends[i].is_taken_over ? dp_backend_at(dp, &p->backends[i].at)
+							  : -1;
+
+		if (id < 0)
+			continue;
+		dp->backends[id].state = SERIN_BACKEND_LEAVING;
+		is_any = true;
+	}
+	return is_any ? dp_tables_refresh_all(dp) : 0;
+}
+
+static void update_backend(struct dataplane *dp, const struct backend_plan *b, uint64_t hop)
+{
+	struct serin_backend *now = &dp->backends[b->id];
+
+	now->weight = b->weight;
+	now->pool = b->pool;
+	if (hop)
+		__atomic_store_n(&now->hop, hop, __ATOMIC_RELEASE);
+	if (now->state == SERIN_BACKEND_LEAVING)
+		__atomic_store_n(&now->state, SERIN_BACKEND_UP, __ATOMIC_RELEASE);
+}
+
+static int commit_backends(struct dataplane *dp, const struct plan *p)
+{
+	int error = release_taken_over(dp, p);
+
+	for (size_t i = 0; !error && i < p->backend_count; i++) {
+		const struct backend_plan *b = &p->backends[i];
+		struct dp_backend_spec spec = {
+			.at = b->at,
+			.service = b->service,
+			.pool = b->pool,
+			.state = b->is_draining ? SERIN_BACKEND_DRAINING : SERIN_BACKEND_UP,
+			.weight = b->weight,
+			.hop = dp_hop_word(dp, &p->hops[i]),
+		};
+
+		if (b->is_new)
+			error = dp_backend_add(dp, b->id, &spec);
+		else
+			update_backend(dp, b, spec.hop);
+	}
+	return error;
+}
+
+/* Backends the model no longer has take no new flow; their entries stay for the old ones. */
+static void commit_leaving(struct dataplane *dp, const struct plan *p)
+{
+	for (uint32_t id = 0; id < dp->meta.max_backends; id++) {
+		struct serin_backend *b = &dp->backends[id];
+
+		if (b->state == SERIN_BACKEND_FREE || p->keeps_backend[id])
+			continue;
+		__atomic_store_n(&b->state, SERIN_BACKEND_LEAVING, __ATOMIC_RELEASE);
+	}
+}
+
+/* ---- splits, targets, and becoming reachable ---- */
+
+static void commit_splits(struct dataplane *dp, const struct plan *p,
+			  const struct dataplane_author *author)
+{
+	for (size_t i = 0; i < p->model->service_count; i++) {
+		const struct service_plan *s = &p->services[i];
+
+		if (!s->is_split_new)
+			continue;
+		dp_split_store(dp, s->id, &s->layout);
+		dp_note_change(dp, s->id, author);
+	}
+}
+
+static int commit_targets(struct dataplane *dp, const struct plan *p)
+{
+	size_t differences = 0;
+	int error = dp_targets_sync(dp, p->targets, p->target_count, false, &differences);
+
+	for (size_t i = 0; i < p->model->service_count; i++) {
+		struct serin_service *svc = &dp->services[p->services[i].id];
+
+		svc->flags = p->services[i].model->target_count ? SERIN_SERVICE_TARGETS : 0;
+	}
+	return error;
+}
+
+static int commit_reachable(struct dataplane *dp, const struct plan *p)
+{
+	for (size_t i = 0; i < p->model->service_count; i++) {
+		const struct service_plan *s = &p->services[i];
+
+		if (dp_service_index_set(dp, &s->vip, s->id)) {
+			log_error("service %s: the service index is full at one place: raise "
+				  "limits.services",
+				  s->model->name);
+			return -ENOSPC;
+		}
+	}
+	return 0;
+}
+
+/* ---- what goes ---- */
+
+static void free_service(struct dataplane *dp, uint32_t id)
+{
+	for (uint32_t b = 0; b < dp->meta.max_backends; b++)
+		if (dp->backends[b].state != SERIN_BACKEND_FREE && dp->backends[b].service == id)
+			dp_backend_free(dp, b);
+	for (uint32_t pool = 0; pool < SERIN_MAX_POOLS; pool++) {
+		uint32_t index = dp_pool_index(id, pool);
+
+		bpf_map_delete_elem(dp->map_fd[DP_MAP_TABLES], &index);
+	}
+	memset(&dp->info[id], 0, sizeof(dp->info[id]));
+	dp->services[id].flags = 0;
+}
+
+/* All of them out of reach first, then one wait for the packets under way, then freed. */
+static void commit_removed_services(struct dataplane *dp, const struct plan *p)
+{
+	bool is_any = false;
+
+	for (uint32_t id = 0; id < dp->meta.max_services; id++) {
+		if (!dp->info[id].name[0] || p->keeps_service[id])
+			continue;
+		dp_service_index_clear(dp, &dp->services[id].vip, id);
+		is_any = true;
+	}
+	if (!is_any)
+		return;
+	dp_wait_for_packets();
+	for (uint32_t id = 0; id < dp->meta.max_services; id++)
+		if (dp->info[id].name[0] && !p->keeps_service[id])
+			free_service(dp, id);
+}
+
+/* A pool that left, once its last backend has, gives up its name and slot. */
+static int forget_pools(struct dataplane *dp)
+{
+	struct roster roster;
+	int error = roster_build(dp, &roster);
+
+	for (uint32_t id = 0; !error && id < dp->meta.max_services; id++) {
+		for (uint32_t slot = 0; slot < SERIN_MAX_POOLS; slot++) {
+			struct serin_pool_info *pool = &dp->info[id].pool[slot];
+			const uint32_t *ids;
+
+			if (pool->name[0] && pool->order == SERIN_POOL_GONE &&
+			    !roster_pool(dp, &roster, id, slot, &ids))
+				memset(pool, 0, sizeof(*pool));
+		}
+	}
+	roster_fini(&roster);
+	return error;
+}
+
+/* ---- all of it ---- */
+
+int plan_commit(struct dataplane *dp, struct plan *p, const struct dataplane_author *author)
+{
+	int error;
+
+	for (size_t i = 0; i < p->model->service_count; i++)
+		p->keeps_service[p->services[i].id] = 1;
+	error = commit_services(dp, p);
+	if (!error)
+		error = commit_backends(dp, p);
+	if (!error)
+		error = dp_tables_refresh_all(dp);
+	if (error)
+		return error;
+	commit_table_sizes(dp, p);
+	commit_splits(dp, p, author);
+	error = commit_targets(dp, p);
+	if (!error)
+		error = commit_reachable(dp, p);
+	if (error)
+		return error;
+	commit_leaving(dp, p);
+	commit_removed_services(dp, p);
+	error = dp_tables_refresh_all(dp);
+	return error ? error : forget_pools(dp);
+}
