@@ -7,6 +7,8 @@
 
 #include <serin/hash.h>
 
+#include "balance/split.h"
+
 #include "lab.h"
 
 #define SEED	    0xf06d83b4a91e572cull
@@ -355,6 +357,63 @@ static void shift_to_and_fro(struct dataplane *dp, uint64_t *whole, uint64_t *st
 	}
 }
 
+/* Every client of every zone, by one of the two splits. */
+static void expect_split(bool is_b)
+{
+	struct outcome out;
+
+	for (size_t zone = 0; zone < ZONES; zone++) {
+		for (int i = 0; i < ZONE_FRAMES; i++) {
+			lab_run(lab_front, zone_frames[zone][i], zone_len, &out);
+			assert_int_equal(lab_host_of(&out),
+					 is_b ? zones[zone].by_b : zones[zone].by_a);
+		}
+	}
+}
+
+/* What a shift to the other split has written when it is killed after `words` of them. */
+static void write_part(struct serin_service *svc, const struct split_layout *to, int words)
+{
+	struct serin_split split;
+
+	split_encode(to, svc->epoch + 1, &split);
+	memcpy(svc->ring[(svc->epoch + 1) % SERIN_SPLIT_RING].word, split.word,
+	       (size_t)words * sizeof(split.word[0]));
+}
+
+static void test_a_shift_cut_short_changes_nothing(void **state)
+{
+	int fd = bpf_obj_get(LAB_DIR "/v1/services");
+	struct snapshot *s = lab_snapshot();
+	uint32_t id = snapshot_find_service(s, "web")->id;
+	const struct dataplane_weight a[] = {
+		{"canary", 100000}, {"west", 400000}, {"east", 100000}};
+	const struct dataplane_weight b[] = {{"canary", 450000}, {"west", 100000}, {"east", 50000}};
+	struct dataplane_shift_request requests[] = {REQUEST("web", a), REQUEST("web", b)};
+
+	(void)state;
+	snapshot_free(s);
+	find_all_clients();
+	for (int round = 0; round <= SERIN_SPLIT_RING; round++) {
+		bool is_b = round % 2;
+		struct serin_service svc;
+		struct split_layout to;
+		struct dataplane_shift out;
+
+		assert_int_equal(shift(&requests[!is_b], &out), 0);
+		assert_int_equal(bpf_map_lookup_elem(fd, &id, &svc), 0);
+		split_decode(&svc.ring[svc.epoch % SERIN_SPLIT_RING], &to);
+		assert_int_equal(shift(&requests[is_b], &out), 0);
+		for (int words = 1; words <= SERIN_MAX_POOLS; words++) {
+			assert_int_equal(bpf_map_lookup_elem(fd, &id, &svc), 0);
+			write_part(&svc, &to, words);
+			assert_int_equal(bpf_map_update_elem(fd, &id, &svc, BPF_EXIST), 0);
+			expect_split(is_b);
+		}
+	}
+	close(fd);
+}
+
 static void test_no_packet_sees_half_a_shift(void **state)
 {
 	static uint64_t whole[SHIFTS], store[SHIFTS];
@@ -391,6 +450,7 @@ int main(void)
 		SHIFT_TEST(test_a_shift_to_the_same_changes_nothing),
 		SHIFT_TEST(test_epochs_expected_and_found),
 		SHIFT_TEST(test_all_of_it_and_nothing),
+		SHIFT_TEST(test_a_shift_cut_short_changes_nothing),
 		SHIFT_TEST(test_no_packet_sees_half_a_shift),
 	};
 
