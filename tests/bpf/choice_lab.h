@@ -62,6 +62,7 @@ static inline void choice_backends(FILE *yaml, const struct choice_service *svc,
 }
 
 static unsigned int choice_table_size = 16381;
+static size_t choice_service_count = CHOICE_SERVICES;
 
 /* The configuration with so many backends in each pool; the caller frees it. */
 static inline char *choice_config(const unsigned int counts[POOLS], bool with_targets)
@@ -71,7 +72,7 @@ static inline char *choice_config(const unsigned int counts[POOLS], bool with_ta
 	FILE *yaml = open_memstream(&text, &size);
 
 	fputs(LAB_HEAD, yaml);
-	for (size_t n = 0; n < CHOICE_SERVICES; n++) {
+	for (size_t n = 0; n < choice_service_count; n++) {
 		const struct choice_service *svc = &choice_services[n];
 
 		fprintf(yaml,

@@ -27,8 +27,26 @@ static int start_plain(void **state)
 	return 0;
 }
 
+/* Where the first service is enough: a table takes the kernel a grace period. */
+static int start_one(void **state)
+{
+	(void)state;
+	choice_service_count = 1;
+	choice_apply(some, true);
+	return 0;
+}
+
+static int start_one_plain(void **state)
+{
+	(void)state;
+	choice_service_count = 1;
+	choice_apply(some, false);
+	return 0;
+}
+
 static int stop(void **state)
 {
+	choice_service_count = CHOICE_SERVICES;
 	return lab_teardown(state);
 }
 
@@ -178,7 +196,7 @@ static void test_backends_share_by_their_weights(void **state)
 
 /* ---- what a pool's membership does not depend on ---- */
 
-#define MEMBERS 20000
+#define MEMBERS 8000
 
 struct member {
 	struct in6_addr client;
@@ -382,14 +400,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CHOICE_TEST(test_the_kernel_does_what_explain_says, start),
 		CHOICE_TEST(test_shares_are_the_weights, start_plain),
-		CHOICE_TEST(test_backends_share_by_their_weights, start_plain),
+		CHOICE_TEST(test_backends_share_by_their_weights, start_one_plain),
 		CHOICE_TEST(test_pools_do_not_depend_on_backends_and_tables, start_plain),
-		CHOICE_TEST(test_pools_do_not_depend_on_drains, start_plain),
-		CHOICE_TEST(test_an_empty_pool_falls_back_to_the_primary, start_plain),
+		CHOICE_TEST(test_pools_do_not_depend_on_drains, start_one_plain),
+		CHOICE_TEST(test_an_empty_pool_falls_back_to_the_primary, start_one_plain),
 		CHOICE_TEST(test_the_longest_target_wins, start),
 		CHOICE_TEST(test_targets_touch_nobody_else, start),
 		CHOICE_TEST(test_targets_hold_at_no_and_at_full_weight, start),
-		CHOICE_TEST(test_a_target_falls_back_too, start),
+		CHOICE_TEST(test_a_target_falls_back_too, start_one),
 	};
 
 	lab_enter(SEED);

@@ -117,5 +117,6 @@ int main(void)
 	};
 
 	lab_enter(SEED);
+	choice_service_count = 1;
 	return cmocka_run_group_tests(tests, lab_setup, NULL);
 }
