@@ -67,7 +67,7 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libserin.a
 $(B)/tests/bpf/%: $(B)/tests/bpf/%.o $(B)/libserin.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
-$(B)/tests/bench/%.o: tests/bench/%.c | deps $(SKEL) $(BENCH_SKEL)
+$(addsuffix .o,$(BENCH)): $(B)/%.o: %.c | deps $(SKEL) $(BENCH_SKEL)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_) $(CFLAGS) -MMD -MP -c -o $@ $<
 

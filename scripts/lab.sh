@@ -144,6 +144,9 @@ lab_lb() {
 	lab_ns lb
 	lab_in lb sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
 		net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+	# A router on one NIC teaches its neighbours ways past itself.
+	lab_in lb sysctl -q -w net.ipv4.conf.all.send_redirects=0 \
+		net.ipv4.conf.default.send_redirects=0
 	lab_link lb eth0 front lb-front
 	lab_in switch "$LAB_BUILD/tests/tools/xdp_pass" lb-front
 	if [[ $1 == two ]]; then
