@@ -58,6 +58,32 @@ int rtnl_link_by_index(struct rtnl *r, int ifindex, struct rtnl_link *out);
 /* What the kernel's own routing tables say (RTM_GETROUTE). -ENETUNREACH: no route. */
 int rtnl_route_get(struct rtnl *r, const struct in6_addr *dst, struct rtnl_route *out);
 
+/* What a routing table says of a prefix. */
+struct rtnl_prefix {
+	struct in6_addr prefix;
+	uint8_t prefix_len; /* of 128: an IPv4 prefix counts its mapped 96 bits too */
+	bool has_gateway;
+	struct in6_addr gateway; /* of either family */
+	int ifindex;		 /* 0: nowhere (blackhole, unreachable …), or not one alone */
+	bool is_multipath; /* has no one next hop for all packets: several, by TOS or source, a tunnel */
+	uint32_t metric;
+};
+
+/*
+ * rtnl_route_each() - visit the routes of the main table that the kernel would use now.
+ * @family: AF_INET or AF_INET6
+ * @visit: ends the visits by anything but 0, which is then returned; may ask @r meanwhile
+ *
+ * Routes that refuse (blackhole, unreachable …) are visited too, with neither gateway nor ifindex:
+ * they shadow shorter prefixes. -EINTR: routes changed meanwhile, so some may have been missed.
+ */
+int rtnl_route_each(struct rtnl *r, int family,
+		    int (*visit)(const struct rtnl_prefix *p, void *arg), void *arg);
+
+/* Whether either family has rules besides the kernel's own three: then the main table is not all
+ * there is to know. */
+int rtnl_has_policy_rules(struct rtnl *r, bool *out);
+
 /* The neighbour entry of one address on one link; state NONE if there is none. */
 int rtnl_neigh_get(struct rtnl *r, int ifindex, const struct in6_addr *addr,
 		   struct rtnl_neigh *out);
