@@ -66,6 +66,7 @@ static void test_defaults(void **state)
 	assert_string_equal(m->interfaces[0].name, "eth0");
 	assert_int_equal(m->interfaces[0].mode, MODEL_XDP_NATIVE);
 	assert_memory_equal(&m->limits, &empty->limits, sizeof(m->limits));
+	assert_memory_equal(&m->idle, &empty->idle, sizeof(m->idle));
 	assert_int_equal(m->service_count, 1);
 	assert_string_equal(svc->name, "web");
 	assert_address(&svc->vip, "192.0.2.10");
@@ -73,6 +74,7 @@ static void test_defaults(void **state)
 	assert_int_equal(svc->protocol, IPPROTO_TCP);
 	assert_int_equal(svc->forwarding, SERIN_FORWARDING_NAT);
 	assert_int_equal(svc->affinity, SERIN_AFFINITY_CONNECTION);
+	assert_false(svc->track_always);
 	assert_int_equal(svc->client_prefix6, 64);
 	assert_true(svc->seed == model_default_seed("web"));
 	assert_int_equal(svc->table_size, 16381);
@@ -112,12 +114,14 @@ static const char all[] = "%YAML 1.1\n"
 			  "    seed: 18446744073709551615\n"
 			  "    client_prefix6: 128\n"
 			  "    affinity: client\n"
+			  "    track: always\n"
 			  "    forwarding: nat\n"
 			  "    protocol: udp\n"
 			  "    port: 65535\n"
 			  "    vip: 192.0.2.10\n"
 			  "    name: \"web-1.2_x\"\n"
-			  "limits: {services: 65536, backends: 5, flows: 67108864}\n"
+			  "limits: {services: 65534, backends: 5, flows: 16777216}\n"
+			  "idle: {udp: 4, closing: 3, established: 604800, syn: 1}\n"
 			  "interfaces:\n"
 			  "  - eth0\n"
 			  "  - {name: eth1.100, mode: generic}\n"
@@ -133,13 +137,18 @@ static void test_everything_given(void **state)
 	assert_int_equal(m->interface_count, 2);
 	assert_string_equal(m->interfaces[1].name, "eth1.100");
 	assert_int_equal(m->interfaces[1].mode, MODEL_XDP_GENERIC);
-	assert_int_equal(m->limits.services, 65536);
+	assert_int_equal(m->limits.services, 65534);
 	assert_int_equal(m->limits.backends, 5);
-	assert_int_equal(m->limits.flows, 67108864);
+	assert_int_equal(m->limits.flows, 16777216);
+	assert_int_equal(m->idle.syn_s, 1);
+	assert_int_equal(m->idle.established_s, 604800);
+	assert_int_equal(m->idle.closing_s, 3);
+	assert_int_equal(m->idle.udp_s, 4);
 	assert_string_equal(svc->name, "web-1.2_x");
 	assert_int_equal(svc->port, 65535);
 	assert_int_equal(svc->protocol, IPPROTO_UDP);
 	assert_int_equal(svc->affinity, SERIN_AFFINITY_CLIENT);
+	assert_true(svc->track_always);
 	assert_int_equal(svc->client_prefix6, 128);
 	assert_true(svc->seed == UINT64_MAX);
 	assert_int_equal(svc->table_size, 65537);

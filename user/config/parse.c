@@ -11,8 +11,6 @@
 #include "model/model.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
-#define SERVICES_MAX	65536u
-#define FLOWS_MAX	(64u << 20)
 #define INTERFACES_MAX	(SERIN_MAX_PORTS - 1) /* index 0 is no port */
 
 static void read_version(struct reader *r, const struct node *value, const struct schema_field *f,
@@ -92,17 +90,31 @@ static const struct schema_list interface_list = {
 
 static const struct schema_field limits_fields[] = {
 	{"services", value_read_number, offsetof(struct model_limits, services), false,
-	 LIMIT(SERVICES_MAX)},
+	 LIMIT(MODEL_SERVICES_MAX)},
 	{"backends", value_read_number, offsetof(struct model_limits, backends), false,
 	 LIMIT(SERIN_MAX_BACKENDS)},
-	{"flows", value_read_number, offsetof(struct model_limits, flows), false, LIMIT(FLOWS_MAX)},
+	{"flows", value_read_number, offsetof(struct model_limits, flows), false,
+	 LIMIT(MODEL_FLOWS_MAX)},
 };
 static const struct schema limits_schema = {"'limits'", limits_fields, COUNT_OF(limits_fields)};
+
+static const struct schema_field idle_fields[] = {
+	{"syn", value_read_number, offsetof(struct model_idle, syn_s), false,
+	 LIMIT(MODEL_IDLE_MAX_S)},
+	{"established", value_read_number, offsetof(struct model_idle, established_s), false,
+	 LIMIT(MODEL_IDLE_MAX_S)},
+	{"closing", value_read_number, offsetof(struct model_idle, closing_s), false,
+	 LIMIT(MODEL_IDLE_MAX_S)},
+	{"udp", value_read_number, offsetof(struct model_idle, udp_s), false,
+	 LIMIT(MODEL_IDLE_MAX_S)},
+};
+static const struct schema idle_schema = {"'idle'", idle_fields, COUNT_OF(idle_fields)};
 
 static const struct schema_field root_fields[] = {
 	{"version", read_version, 0, true, NULL},
 	{"interfaces", schema_read_list, offsetof(struct model, interfaces), true, &interface_list},
 	{"limits", schema_read_submap, offsetof(struct model, limits), false, &limits_schema},
+	{"idle", schema_read_submap, offsetof(struct model, idle), false, &idle_schema},
 	{"services", schema_read_list, offsetof(struct model, services), true, &service_list},
 };
 static const struct schema root_schema = {"the configuration", root_fields, COUNT_OF(root_fields)};

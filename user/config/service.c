@@ -170,6 +170,7 @@ static const struct value_word forwarding_words[] = {
 };
 static const struct value_word affinity_words[] = {{"connection", SERIN_AFFINITY_CONNECTION},
 						   {"client", SERIN_AFFINITY_CLIENT}};
+static const struct value_word track_words[] = {{"changed", false}, {"always", true}};
 
 /* In this order: backends want the service's port, what names a pool wants the pools. */
 static const struct schema_field service_fields[] = {
@@ -183,6 +184,8 @@ static const struct schema_field service_fields[] = {
 	 WORDS(struct model_service, forwarding, forwarding_words)},
 	{"affinity", value_read_word, offsetof(struct model_service, affinity), false,
 	 WORDS(struct model_service, affinity, affinity_words)},
+	{"track", value_read_word, offsetof(struct model_service, track_always), false,
+	 WORDS(struct model_service, track_always, track_words)},
 	{"client_prefix6", value_read_number, offsetof(struct model_service, client_prefix6), false,
 	 NUMBER(struct model_service, client_prefix6, 1, 128)},
 	{"seed", value_read_number, offsetof(struct model_service, seed), false,

@@ -18,6 +18,9 @@
 #define MODEL_SLOTS_PER_BACKEND	 100u /* fewer and shares of backends get coarse */
 #define MODEL_BACKEND_WEIGHT_MAX 1000u
 #define MODEL_PREFIX6_DEFAULT	 64u
+#define MODEL_SERVICES_MAX	 65534u /* a flow's key has 16 bits for its service */
+#define MODEL_FLOWS_MAX		 (16u << 20)
+#define MODEL_IDLE_MAX_S	 604800u /* a week; the clock in a flow counts to 24 days */
 
 enum model_xdp_mode {
 	MODEL_XDP_NATIVE,
@@ -59,6 +62,7 @@ struct model_service {
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	enum serin_forwarding forwarding;
 	enum serin_affinity affinity;
+	bool track_always;	  /* false: only flows whose place in the split changed are kept */
 	uint8_t client_prefix6;	  /* 1 .. 128 */
 	uint64_t seed;		  /* default: model_default_seed() */
 	uint32_t table_size;	  /* a prime */
@@ -76,15 +80,24 @@ struct model_limits {
 	uint32_t flows;
 };
 
+/* After how long without a packet a flow is forgotten, by what is known of it. */
+struct model_idle {
+	uint32_t syn_s;		/* TCP, handshake not finished */
+	uint32_t established_s; /* TCP */
+	uint32_t closing_s;	/* TCP, after a FIN */
+	uint32_t udp_s;
+};
+
 struct model {
 	struct model_interface *interfaces;
 	size_t interface_count; /* at least 1 */
 	struct model_limits limits;
+	struct model_idle idle;
 	struct model_service *services;
 	size_t service_count;
 };
 
-/* An empty model with the default limits, or NULL when out of memory. */
+/* An empty model with the default limits and idle times, or NULL when out of memory. */
 struct model *model_new(void);
 void model_free(struct model *m);
 
