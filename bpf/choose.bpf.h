@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stage 3, choice: which pool (target rule or split), then which backend in it (Maglev). A pure
- * function of the packet and the maps: it remembers nothing and is the same on every host.
+ * Stage 3, choice: which pool (target rule or split), then which backend in it (Maglev). Pure
+ * functions of the packet and the maps: they remember nothing and are the same on every host.
+ *
+ * A place is where a client's hash falls: a point of the unit interval and a slot of a table. It is
+ * settled if pool and backend there have been the same in every choice since the base, and moving
+ * otherwise. A settled place needs no memory: whenever a flow was born, it was born there.
  */
 #pragma once
 
@@ -10,13 +14,61 @@
 
 #define SPLIT_TRIES 4
 
+static __always_inline __u32 *table_slot(void *tables_map, __u32 service, __u32 pool, __u32 slot)
+{
+	__u32 index = service * SERIN_MAX_POOLS + pool;
+	void *table = bpf_map_lookup_elem(tables_map, &index);
+
+	return table ? bpf_map_lookup_elem(table, &slot) : NULL;
+}
+
+static __always_inline int set_backend(struct packet *p, __u32 word)
+{
+	p->backend_id = word & SERIN_SLOT_BACKEND;
+	p->backend = bpf_map_lookup_elem(&backends, &p->backend_id);
+	return p->backend ? SERIN_GO_ON : SERIN_DROP_NO_BACKEND;
+}
+
+/*
+ * The way of most packets. For a request it sets the backend; for a reply, whose backend is known,
+ * it says whether that backend is the one its client has. Leaves is_settled at 0 for moving places.
+ */
+static __always_inline int choose_settled(struct packet *p)
+{
+	struct serin_service *svc = p->service;
+	__u32 epoch, *word;
+	int pool;
+
+	if (READ_ONCE(svc->flags) & SERIN_SERVICE_TRACKED)
+		return SERIN_GO_ON;
+	p->hash = serin_flow_hash(&svc->now, &p->client, p->client_port_be);
+	epoch = READ_ONCE(svc->epoch);
+	pool = serin_settled_pick(&svc->ring[epoch % SERIN_SPLIT_RING].settled, epoch,
+				  serin_hash_point(&svc->now, p->hash));
+	if (pool < 0)
+		return SERIN_GO_ON;
+	word = table_slot(&tables, p->service_id, pool,
+			  serin_hash_slot(p->hash, READ_ONCE(svc->now.table_size)));
+	if (!word || (*word & SERIN_SLOT_CHANGED))
+		return SERIN_GO_ON;
+	p->is_settled = 1;
+	p->epoch = epoch;
+	if (p->is_reply)
+		return (*word & SERIN_SLOT_BACKEND) == p->backend_id ? SERIN_GO_ON
+								     : SERIN_PASS_NO_FLOW;
+	p->is_new = packet_is_syn(p);
+	return set_backend(p, *word);
+}
+
+/* ---- moving places ---- */
+
 /* The pool a target rule names for this client, or -1. */
 static __always_inline int choose_by_target(struct packet *p)
 {
 	struct serin_target_key key = {
 		.prefix_len = 32 + 128,
 		.service_be = bpf_htonl(p->service_id),
-		.client = p->src.addr,
+		.client = p->client,
 	};
 	__u32 *pool;
 
@@ -30,13 +82,15 @@ static __always_inline int choose_by_target(struct packet *p)
  * The pool that owns this point. Overtaken SPLIT_TRIES times running, each by SERIN_SPLIT_RING
  * shifts within a few instructions, it would settle for the primary; it has never been seen to be.
  */
-static __always_inline int choose_by_split(struct packet *p, __u32 point)
+static __always_inline int choose_by_split(struct packet *p, __u32 point, int of_base)
 {
+	struct serin_generation *g;
 	int pool = -1;
 
 	for (int i = 0; i < SPLIT_TRIES && pool < 0; i++) {
 		p->epoch = READ_ONCE(p->service->epoch);
-		pool = serin_split_pick(p->service->ring, p->epoch, point);
+		g = &p->service->ring[p->epoch % SERIN_SPLIT_RING];
+		pool = serin_split_pick(of_base ? &g->base : &g->now, p->epoch, point);
 	}
 	return pool;
 }
@@ -45,44 +99,51 @@ static __always_inline __u32 primary_pool(struct packet *p)
 {
 	__u32 epoch = READ_ONCE(p->service->epoch);
 
-	return READ_ONCE(p->service->ring[epoch % SERIN_SPLIT_RING].word[0]) & 0xff;
+	return READ_ONCE(p->service->ring[epoch % SERIN_SPLIT_RING].now.word[0]) & 0xff;
 }
 
-static __always_inline int choose_in_pool(struct packet *p, __u32 pool, __u64 hash)
+/* What a new flow gets: by rule or split, and if that pool has no backend, from the primary. */
+static __noinline int choose_current(struct packet *p)
 {
-	__u32 index = p->service_id * SERIN_MAX_POOLS + pool;
-	__u32 slot = serin_hash_slot(hash, READ_ONCE(p->service->table_size));
-	void *table = bpf_map_lookup_elem(&tables, &index);
-	__u32 *id;
-
-	if (!table)
-		return SERIN_DROP_NO_BACKEND;
-	id = bpf_map_lookup_elem(table, &slot);
-	if (!id)
-		return SERIN_DROP_NO_BACKEND;
-	p->backend_id = *id;
-	p->backend = bpf_map_lookup_elem(&backends, id);
-	return p->backend ? SERIN_GO_ON : SERIN_DROP_NO_BACKEND;
-}
-
-static __always_inline int choose_backend(struct packet *p)
-{
-	__u64 hash;
-	__u32 primary;
+	struct serin_hashing *h = &p->service->now;
+	__u64 hash = serin_flow_hash(h, &p->client, p->client_port_be);
+	__u32 slot = serin_hash_slot(hash, READ_ONCE(h->table_size));
+	__u32 primary = primary_pool(p), *word;
 	int pool;
 
-	if (p->has_flow)
-		return SERIN_GO_ON;
-	hash = serin_flow_hash(p->service, &p->src.addr, p->src.port_be);
+	p->fallback = 0;
 	p->epoch = READ_ONCE(p->service->epoch);
 	pool = choose_by_target(p);
 	if (pool < 0)
-		pool = choose_by_split(p, serin_hash_point(hash));
-	primary = primary_pool(p);
+		pool = choose_by_split(p, serin_hash_point(h, hash), 0);
 	if (pool < 0)
 		pool = primary;
-	if (!choose_in_pool(p, pool, hash))
-		return SERIN_GO_ON;
-	p->fallback = pool + 1;
-	return choose_in_pool(p, primary, hash);
+	word = table_slot(&tables, p->service_id, pool, slot);
+	if (!word) {
+		p->fallback = pool + 1;
+		word = table_slot(&tables, p->service_id, primary, slot);
+	}
+	return word ? set_backend(p, *word) : SERIN_DROP_NO_BACKEND;
+}
+
+/*
+ * What a flow got that was born before the base's first change. If the base has no choice, or one
+ * whose backend is down, there is nothing to be true to: the caller takes the current one.
+ */
+static __noinline int choose_base(struct packet *p)
+{
+	struct serin_hashing *h = &p->service->base;
+	__u64 hash = serin_flow_hash(h, &p->client, p->client_port_be);
+	int pool = choose_by_split(p, serin_hash_point(h, hash), 1);
+	__u32 *word;
+
+	p->fallback = 0;
+	if (pool < 0)
+		return SERIN_DROP_NO_BACKEND;
+	word = table_slot(&base_tables, p->service_id, pool, serin_hash_slot(hash, h->table_size));
+	if (!word || set_backend(p, *word))
+		return SERIN_DROP_NO_BACKEND;
+	return p->backend->state != SERIN_BACKEND_FREE && READ_ONCE(p->backend->hop)
+		       ? SERIN_GO_ON
+		       : SERIN_DROP_NO_BACKEND;
 }

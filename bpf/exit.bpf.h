@@ -8,8 +8,6 @@
 /* By which port, and may it? A frame that goes nowhere begins no flow. */
 static __always_inline int find_exit(struct packet *p)
 {
-	if (!p->is_reply)
-		p->hop = READ_ONCE(p->backend->hop);
 	p->out_port = p->hop >> SERIN_HOP_PORT_SHIFT;
 	p->out = bpf_map_lookup_elem(&ports, &p->out_port);
 	if (!p->hop || !p->out || !p->out->ifindex || p->out->ifindex == SERIN_PORT_GONE)

@@ -1,165 +1,209 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stage 4, flow: the memory. What the flow table binds goes where it went before; what is new is
- * bound to what stage 3 chose. Nothing outside this file knows how flows are kept.
+ * Stage 4, flow: the memory, for moving places alone. What the flow table binds goes where it went
+ * before; a new flow takes the current choice and is bound to it; any other was born before the
+ * base's first change and takes the base's choice. What cannot be remembered takes the base's
+ * choice too, so that its next packet, which will find nothing either, goes to the same backend.
+ *
+ * Nothing outside this file and flow_table.bpf.h knows how flows are kept.
  */
 #pragma once
 
+#include "choose.bpf.h"
 #include "exit.bpf.h"
+#include "flow_table.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
-#define EEXIST 17 /* of asm-generic/errno-base.h, whose way in is not made for this side */
+/* ---- states ---- */
 
-static __always_inline void flow_key(const struct packet *p, struct serin_flow_key *key)
+/* A value that says: over. The place is free, and a new SYN chooses anew. */
+static __always_inline __u64 value_of_ended(__u64 value, __u64 now)
 {
-	const struct serin_endpoint *client = p->is_reply ? &p->dst : &p->src;
+	__u64 past = (1ull << (SERIN_FLOW_SEEN_BITS - 1)) << SERIN_FLOW_JIFFIES_SHIFT;
 
-	key->client = client->addr;
-	key->service = p->service_id;
-	key->client_port_be = client->port_be;
-	key->pad = 0;
+	return serin_flow_value(serin_flow_backend(value), SERIN_FLOW_SYN, serin_flow_epoch(value),
+				now + past);
 }
 
-/* The way back to whoever sent this frame. */
-static __always_inline __u64 hop_back(const struct packet *p)
+static __always_inline __u32 state_after_reply(const struct packet *p, __u32 state)
 {
-	__u64 mac = 0;
-
-	__builtin_memcpy(&mac, p->eth->h_source, ETH_ALEN);
-	return mac | (__u64)p->in_port << SERIN_HOP_PORT_SHIFT;
+	switch (state) {
+	case SERIN_FLOW_SYN:
+		return p->tcp && p->tcp->syn ? SERIN_FLOW_REPLIED : state;
+	case SERIN_FLOW_ADOPTED:
+		return SERIN_FLOW_ESTABLISHED;
+	case SERIN_FLOW_UDP:
+		return SERIN_FLOW_UDP_REPLIED;
+	case SERIN_FLOW_ESTABLISHED:
+		return p->tcp && p->tcp->fin ? SERIN_FLOW_CLOSING : state;
+	default:
+		return state;
+	}
 }
 
-static __always_inline int flow_is_idle(const struct serin_flow *flow)
+static __always_inline __u32 state_after_request(const struct packet *p, __u32 state)
 {
-	__u8 state = flow->state;
+	switch (state) {
+	case SERIN_FLOW_REPLIED:
+		if (!p->tcp || p->tcp->syn)
+			return state;
+		return p->tcp->fin ? SERIN_FLOW_CLOSING : SERIN_FLOW_ESTABLISHED;
+	case SERIN_FLOW_ESTABLISHED:
+		return p->tcp && (p->tcp->fin || p->tcp->rst) ? SERIN_FLOW_CLOSING : state;
+	default:
+		return state;
+	}
+}
 
-	if (state >= SERIN_FLOW_STATE_MAX)
+/* A FIN ends what was never answered. A reset ends a flow if the backend sends it, or before it was proved. From a client, whom
+ * anybody can pretend to be, it must not make a proved flow weak. */
+static __always_inline int is_ended_by(const struct packet *p, __u32 state)
+{
+	if (!p->tcp)
+		return 0;
+	if (p->tcp->fin && (state == SERIN_FLOW_SYN || state == SERIN_FLOW_ADOPTED))
 		return 1;
-	return bpf_jiffies64() - flow->seen_jiffies > flow_idle_jiffies[state];
+	return p->tcp->rst && (p->is_reply || state < SERIN_FLOW_PROVEN);
 }
 
-/*
- * Is the flow's next packet free to go elsewhere? A SYN is, once its entry is closing or idle, or
- * its backend takes no new flows; a datagram after the idle time; any other packet never.
- */
-static __always_inline int flow_may_move(const struct packet *p, const struct serin_flow *flow,
-					 const struct serin_backend *backend)
+/* A value that another CPU changed first is left: it has seen the flow as lately as we. */
+static __always_inline void touch_flow(const struct packet *p, __u64 *place, __u64 value)
 {
-	if (packet_is_syn(p))
-		return flow->state == SERIN_FLOW_CLOSING || backend->state != SERIN_BACKEND_UP ||
-		       flow_is_idle(flow);
-	return p->udp && flow_is_idle(flow);
+	__u64 now = bpf_jiffies64(), fresh;
+	__u32 state = serin_flow_state(value);
+
+	/* A straggler goes where its flow went, and does not bring it back to life. */
+	if (state == SERIN_FLOW_SYN && !packet_may_begin(p) && flow_is_idle(value, now))
+		return;
+	if (is_ended_by(p, state))
+		fresh = value_of_ended(value, now);
+	else
+		fresh = serin_flow_value(serin_flow_backend(value),
+					 p->is_reply ? state_after_reply(p, state)
+						     : state_after_request(p, state),
+					 serin_flow_epoch(value), now);
+	if (fresh != value)
+		__sync_val_compare_and_swap(place, value, fresh);
 }
 
-static __always_inline void flow_touch(const struct packet *p, struct serin_flow *flow)
+/* ---- following ---- */
+
+/* Is the flow's next packet free to go elsewhere? A SYN is, once its entry is closing or idle, or
+ * its backend takes no new flows; a datagram after the idle time; any other packet never. */
+static __always_inline int flow_may_move(const struct packet *p, __u64 value)
 {
 	__u64 now = bpf_jiffies64();
 
-	if (flow->seen_jiffies != now)
-		WRITE_ONCE(flow->seen_jiffies, now);
-	if (packet_ends_flow(p)) {
-		WRITE_ONCE(flow->state, SERIN_FLOW_CLOSING);
-	} else if (!p->is_reply && flow->state == SERIN_FLOW_SYN && !packet_is_syn(p)) {
-		WRITE_ONCE(flow->state, SERIN_FLOW_ESTABLISHED);
-	}
+	if (packet_is_syn(p))
+		return serin_flow_state(value) == SERIN_FLOW_CLOSING ||
+		       p->backend->state != SERIN_BACKEND_UP || flow_is_idle(value, now);
+	return p->udp && flow_is_idle(value, now);
 }
 
-static __always_inline int follow_reply(struct packet *p, struct serin_flow *flow)
+/* The backend an entry binds to, if it can be reached. */
+static __always_inline int follow_entry(struct packet *p, __u64 value)
 {
-	/* The verifier cannot know that a reply has a backend. */
-	if (!flow || !p->backend || flow->backend != p->backend_id ||
-	    flow->generation != p->backend->generation)
-		return SERIN_PASS_NO_FLOW;
-	flow_touch(p, flow);
-	p->hop = READ_ONCE(flow->hop);
-	return SERIN_GO_ON;
+	p->backend_id = serin_flow_backend(value);
+	p->backend = bpf_map_lookup_elem(&backends, &p->backend_id);
+	return p->backend && p->backend->state != SERIN_BACKEND_FREE && READ_ONCE(p->backend->hop);
 }
 
-static __always_inline int follow_request(struct packet *p, struct serin_flow *flow)
-{
-	struct serin_backend *backend;
-	__u32 id = flow->backend;
-
-	backend = bpf_map_lookup_elem(&backends, &id);
-	if (!backend || backend->generation != flow->generation ||
-	    backend->state == SERIN_BACKEND_FREE || !READ_ONCE(backend->hop) ||
-	    flow_may_move(p, flow, backend)) {
-		p->is_rebound = 1;
-		return SERIN_GO_ON;
-	}
-	flow_touch(p, flow);
-	if (flow->hop != hop_back(p))
-		WRITE_ONCE(flow->hop, hop_back(p));
-	p->backend = backend;
-	p->backend_id = id;
-	p->has_flow = 1;
-	return SERIN_GO_ON;
-}
-
-static __always_inline int find_flow(struct packet *p)
-{
-	struct serin_flow_key key;
-	struct serin_flow *flow;
-
-	flow_key(p, &key);
-	flow = bpf_map_lookup_elem(&flows, &key);
-	if (p->is_reply)
-		return follow_reply(p, flow);
-	return flow ? follow_request(p, flow) : SERIN_GO_ON;
-}
-
-static __always_inline __u8 flow_first_state(const struct packet *p)
+static __always_inline __u32 first_state(const struct packet *p)
 {
 	if (p->udp)
 		return SERIN_FLOW_UDP;
-	if (packet_ends_flow(p))
-		return SERIN_FLOW_CLOSING;
-	return packet_is_syn(p) ? SERIN_FLOW_SYN : SERIN_FLOW_ESTABLISHED;
+	return packet_is_syn(p) ? SERIN_FLOW_SYN : SERIN_FLOW_ADOPTED;
 }
 
-/* Another CPU bound this flow a moment ago: it has one owner, and that one came first. */
-static __always_inline int adopt_flow(struct packet *p, const struct serin_flow_key *key)
+/* Binds a flow to the backend chosen; where that cannot be, to what the base gives it each time. */
+static __always_inline int remember_flow(struct packet *p, const struct flow_place *at)
 {
-	struct serin_flow *flow = bpf_map_lookup_elem(&flows, key);
-	struct serin_backend *backend;
-	__u32 id;
+	__u64 value, bound;
+	int reason;
 
-	if (!flow)
+	p->hop = READ_ONCE(p->backend->hop);
+	reason = find_exit(p);
+	if (reason) /* a frame that goes nowhere begins no flow */
+		return reason;
+	value = serin_flow_value(p->backend_id, first_state(p), p->epoch, bpf_jiffies64());
+	bound = insert_flow(at, value);
+	if (bound == value)
 		return SERIN_GO_ON;
-	id = flow->backend;
-	backend = bpf_map_lookup_elem(&backends, &id);
-	if (!backend || backend->generation != flow->generation)
-		return SERIN_GO_ON;
-	p->backend = backend;
-	p->backend_id = id;
-	return find_exit(p);
+	if (bound) {
+		p->is_new = 0;
+		return follow_entry(p, bound) ? SERIN_GO_ON : choose_current(p);
+	}
+	WRITE_ONCE(p->service->forgot_jiffies, bpf_jiffies64());
+	return p->udp || !choose_base(p) ? SERIN_GO_ON : choose_current(p);
 }
 
-static __always_inline int bind_flow(struct packet *p)
+/* An entry that binds no more becomes the current choice's; if another CPU was first, its. */
+static __always_inline int rebind_flow(struct packet *p, __u64 *place, __u64 old)
 {
-	struct serin_flow_key key;
-	struct serin_flow flow = {};
+	__u64 value, was;
+	int reason = choose_current(p);
 
-	flow_key(p, &key);
-	flow.hop = hop_back(p);
-	flow.seen_jiffies = bpf_jiffies64();
-	flow.backend = p->backend_id;
-	flow.generation = p->backend->generation;
-	flow.state = flow_first_state(p);
-	flow.epoch = p->epoch;
-	p->is_new = packet_is_syn(p) || p->udp;
-	if (bpf_map_update_elem(&flows, &key, &flow, p->is_rebound ? BPF_ANY : BPF_NOEXIST) !=
-	    -EEXIST)
+	if (reason)
+		return reason;
+	p->is_new = packet_may_begin(p);
+	value = serin_flow_value(p->backend_id, first_state(p), p->epoch, bpf_jiffies64());
+	was = __sync_val_compare_and_swap(place, old, value);
+	if (was == old || serin_flow_state(was) == SERIN_FLOW_EVICTED)
 		return SERIN_GO_ON;
 	p->is_new = 0;
-	return adopt_flow(p, &key);
+	return follow_entry(p, was) ? SERIN_GO_ON : choose_current(p);
 }
 
-/* Binds a request to what was chosen. A reset is never remembered: it begins nothing. */
-static __always_inline int remember_flow(struct packet *p)
+static __always_inline int follow_request(struct packet *p, const struct flow_place *at)
 {
-	if (p->is_reply || p->has_flow || (p->tcp && p->tcp->rst))
+	__u64 value = 0, *place = find_flow(at, &value);
+	int reason;
+
+	if (place) {
+		if (!follow_entry(p, value) || flow_may_move(p, value))
+			return rebind_flow(p, place, value);
+		touch_flow(p, place, value);
 		return SERIN_GO_ON;
-	return bind_flow(p);
+	}
+	p->is_new = packet_may_begin(p);
+	reason = p->is_new || choose_base(p) ? choose_current(p) : SERIN_GO_ON;
+	if (reason || (p->tcp && (p->tcp->rst || p->tcp->fin))) /* an end begins nothing */
+		return reason;
+	return remember_flow(p, at);
+}
+
+/* Is this backend the one its client has? By the table, or by either choice where it has none. */
+static __always_inline int follow_reply(struct packet *p, const struct flow_place *at)
+{
+	__u64 value = 0, *place = find_flow(at, &value);
+	struct serin_backend *sender = p->backend;
+	__u32 id = p->backend_id;
+	int is_ours;
+
+	if (place) {
+		if (serin_flow_backend(value) != id)
+			return SERIN_PASS_NO_FLOW;
+		touch_flow(p, place, value);
+		return SERIN_GO_ON;
+	}
+	/* Every conversation is remembered that had room: what is not was begun by the backend. */
+	if (p->udp && !READ_ONCE(p->service->forgot_jiffies))
+		return SERIN_PASS_NO_FLOW;
+	is_ours = (!choose_base(p) && p->backend_id == id) ||
+		  (!choose_current(p) && p->backend_id == id);
+	p->backend = sender;
+	p->backend_id = id;
+	p->fallback = 0;
+	return is_ours ? SERIN_GO_ON : SERIN_PASS_NO_FLOW;
+}
+
+/* Out of the way of packets that need no memory. */
+static __noinline int follow_flow(struct packet *p)
+{
+	struct flow_place at = {};
+
+	if (!locate_flow(p, &at))
+		return SERIN_DROP_NO_BACKEND;
+	return p->is_reply ? follow_reply(p, &at) : follow_request(p, &at);
 }

@@ -74,5 +74,6 @@ static __always_inline int forward(struct packet *p)
 	rewrite_nat(p);
 	__builtin_memcpy(p->eth->h_dest, &p->hop, ETH_ALEN);
 	__builtin_memcpy(p->eth->h_source, p->out->mac, ETH_ALEN);
-	return p->out_port == p->in_port ? SERIN_FORWARD_TX : SERIN_FORWARD_REDIRECT;
+	return p->out->ifindex == p->ctx->ingress_ifindex ? SERIN_FORWARD_TX
+							  : SERIN_FORWARD_REDIRECT;
 }

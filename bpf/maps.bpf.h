@@ -13,8 +13,14 @@
 /* Powers of two less one; set between open and load. */
 const volatile __u32 service_bucket_mask;
 const volatile __u32 backend_bucket_mask;
+const volatile __u32 flow_bucket_mask;
+/* Random, the same as long as the maps live. */
+const volatile __u64 flow_secret[2];
+/* How many living flows may give way to new ones on a CPU in one jiffy: a flood must not drive a
+ * handshake out of the table before it ends. */
+const volatile __u32 flow_evictions_per_jiffy;
 /* Idle times in jiffies, by enum serin_flow_state: older entries bind no SYN and no datagram. */
-const volatile __u64 flow_idle_jiffies[SERIN_FLOW_STATE_MAX];
+const volatile __u64 flow_idle_jiffies[SERIN_FLOW_STATE_MASK + 1];
 
 /*
  * Where is a VIP's service?
@@ -45,11 +51,11 @@ struct {
 } services SEC(".maps");
 
 /*
- * A pool's Maglev table: which backend owns each slot.
- * key: service id * SERIN_MAX_POOLS + pool; value: an array of table_size backend ids, or nothing
- *      where the pool has no backend that takes new flows
- * writer: user space, whole tables at a time; reader: choose_backend()
- * size: limits.services * SERIN_MAX_POOLS, 8 bytes each; a table has 4 bytes a slot
+ * A pool's Maglev table: which backend owns each slot, and whether another did since the base.
+ * key: service id * SERIN_MAX_POOLS + pool; value: an array of table_size words, or nothing where
+ *      the pool has no backend that takes new flows
+ * writer: user space, whole tables at a time; reader: choose_*()
+ * size: limits.services * SERIN_MAX_POOLS, 8 bytes each; a table has 8 bytes a slot
  */
 struct table {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -65,6 +71,14 @@ struct {
 	__type(key, __u32);
 	__array(values, struct table);
 } tables SEC(".maps");
+
+/* The tables of the base, often the same ones. Read for moving places alone: choose_base(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct table);
+} base_tables SEC(".maps");
 
 /*
  * Where packets of a backend go.
@@ -106,17 +120,88 @@ struct {
 } targets SEC(".maps");
 
 /*
- * The flow table: which backend each living flow has.
- * key: client, its port, service; value: backend, way back to the client, state
- * writer: find_flow(), remember_flow(); reader: find_flow(), user space (explain, flows)
- * size: limits.flows, 56 bytes each and the kernel's own 64; the least recently used goes first
+ * The flow table: which backend each flow of a moving place has.
+ * key: bucket, by serin_flow4_hash() and _flow6_hash(), low and high half: a flow is in either
+ * writer: insert_flow(), touch_flow(), user space (forgetting); reader: both
+ * size: limits.flows / 2 buckets each: 32 bytes an IPv4 flow, 64 an IPv6 flow, at half full
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_bucket4);
+} flows4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_bucket6);
+} flows6 SEC(".maps");
+
+/* One writer at a time in a flow's buckets. key: by the flow's hash; value: 0 or 1. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SERIN_FLOW_LOCKS);
+	__type(key, __u32);
+	__type(value, __u64);
+} flow_locks SEC(".maps");
+
+/* What became of flows that wanted remembering. key: 0; writer: insert_flow(); reader: user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_flow_counters);
+} flow_counters SEC(".maps");
+
+/*
+ * The ways to clients, for replies. key: 0 or 1, by route_sets' word; writer: user space, the one
+ * that is not live; reader: find_client_hop()
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct serin_routes);
+} routes SEC(".maps");
+
+/*
+ * The ways to clients that no gateway leads to, learned from their frames.
+ * key: client; value: hop; writer: learn_client_hop(); reader: find_client_hop()
+ * size: 65536, the least recently used goes first
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct serin_addr);
+	__type(value, __u64);
+} client_hops SEC(".maps");
+
+/*
+ * Conversations with backends that go past their VIP, but through this host: their replies look like
+ * ours and are not.
+ * key: client and backend; value: unused; writer: note_direct(); reader: is_direct_reply()
+ * size: 65536, the least recently used goes first
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct serin_direct_key);
+	__type(value, __u32);
+} direct_flows SEC(".maps");
+
+/* The few words that are one of a kind. key: 0; see struct serin_switches. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__type(key, struct serin_flow_key);
-	__type(value, struct serin_flow);
-} flows SEC(".maps");
+	__type(key, __u32);
+	__type(value, struct serin_switches);
+} switches SEC(".maps");
 
 /*
  * The network interfaces packets come in by and leave by.

@@ -34,21 +34,20 @@ struct packet {
 	struct serin_service *service;
 	__u32 service_id;
 	__u32 is_reply; /* from a backend to a client */
+	struct serin_addr client;
+	__u16 client_port_be;
 
-	/* find_port() */
-	__u32 in_port;
-
-	/* find_flow() or choose_backend() */
+	/* choose_settled(), or follow_flow() where the place is moving */
+	__u64 hash;
+	__u32 is_settled;
+	__u32 is_new;	/* the first packet of a flow */
+	__u32 epoch;	/* the split it was chosen by */
+	__u32 fallback; /* 1 + the pool that should have taken it, had it had a backend */
 	struct serin_backend *backend;
 	__u32 backend_id;
-	__u32 has_flow;	  /* the flow table bound it */
-	__u32 is_rebound; /* the table has an entry for it that binds no more */
-	__u32 is_new;	  /* the first packet of a flow */
-	__u32 epoch;	  /* the split it was chosen by */
-	__u32 fallback;	  /* 1 + the pool that should have taken it, had it had a backend */
 
-	/* find_exit() */
-	__u64 hop; /* find_flow(), for replies */
+	/* find_hop(), find_exit() */
+	__u64 hop;
 	struct serin_port *out;
 	__u32 out_port;
 };
@@ -58,7 +57,8 @@ static __always_inline int packet_is_syn(const struct packet *p)
 	return p->tcp && p->tcp->syn && !p->tcp->ack;
 }
 
-static __always_inline int packet_ends_flow(const struct packet *p)
+/* A SYN, or any datagram: what may begin a flow. */
+static __always_inline int packet_may_begin(const struct packet *p)
 {
-	return p->tcp && (p->tcp->fin || p->tcp->rst);
+	return p->udp || packet_is_syn(p);
 }

@@ -10,6 +10,7 @@
 #include "choose.bpf.h"
 #include "exit.bpf.h"
 #include "flow.bpf.h"
+#include "hop.bpf.h"
 #include "forward.bpf.h"
 #include "signals.bpf.h"
 
@@ -50,15 +51,13 @@ int serin(struct xdp_md *ctx)
 	if (!reason)
 		reason = check_transit(&p);
 	if (!reason)
-		reason = find_port(&p);
+		reason = choose_settled(&p);
+	if (!reason && !p.is_settled)
+		reason = follow_flow(&p);
 	if (!reason)
-		reason = find_flow(&p);
-	if (!reason && !p.is_reply)
-		reason = choose_backend(&p);
+		reason = find_hop(&p);
 	if (!reason)
 		reason = find_exit(&p);
-	if (!reason)
-		reason = remember_flow(&p);
 	if (!reason)
 		reason = forward(&p);
 	if (reason == SERIN_FORWARD_TX || reason == SERIN_FORWARD_REDIRECT)

@@ -57,19 +57,61 @@ static __always_inline struct serin_backend *backend_at(const struct serin_endpo
 	return NULL;
 }
 
+static __always_inline struct serin_direct_key direct_key(const struct serin_endpoint *client,
+							  __u32 backend)
+{
+	return (struct serin_direct_key){
+		.client = client->addr,
+		.backend = backend,
+		.client_port_be = client->port_be,
+	};
+}
+
+/* Not for a VIP and not from a backend: is it for a backend's own address? Then so is the answer. */
+static __noinline int note_direct(struct packet *p)
+{
+	__u32 id = 0, one = 1;
+	struct serin_backend *backend = backend_at(&p->dst, &id);
+	struct serin_direct_key key;
+
+	if (!backend)
+		return SERIN_PASS_NO_SERVICE;
+	key = direct_key(&p->src, id);
+	if (!bpf_map_lookup_elem(&direct_flows, &key))
+		bpf_map_update_elem(&direct_flows, &key, &one, BPF_ANY);
+	if (!READ_ONCE(backend->has_direct))
+		WRITE_ONCE(backend->has_direct, 1);
+	return SERIN_PASS_NO_SERVICE;
+}
+
+static __noinline int is_direct_reply(struct packet *p)
+{
+	struct serin_direct_key key = direct_key(&p->dst, p->backend_id);
+
+	return bpf_map_lookup_elem(&direct_flows, &key) != NULL;
+}
+
 static __always_inline int find_service(struct packet *p)
 {
 	p->service = service_at(&p->dst, &p->service_id);
-	if (p->service)
+	if (p->service) {
+		p->client = p->src.addr;
+		p->client_port_be = p->src.port_be;
 		return SERIN_GO_ON;
+	}
 	p->backend = backend_at(&p->src, &p->backend_id);
 	if (!p->backend)
-		return SERIN_PASS_NO_SERVICE;
+		return note_direct(p);
+	/* What it begins itself, or answers past the VIP, is none of ours. */
+	if (packet_is_syn(p) || (READ_ONCE(p->backend->has_direct) && is_direct_reply(p)))
+		return SERIN_PASS_NO_FLOW;
 	p->service_id = p->backend->service;
 	p->service = bpf_map_lookup_elem(&services, &p->service_id);
 	if (!p->service)
 		return SERIN_PASS_NO_SERVICE;
 	p->is_reply = 1;
+	p->client = p->dst.addr;
+	p->client_port_be = p->dst.port_be;
 	return SERIN_GO_ON;
 }
 
@@ -86,24 +128,4 @@ static __always_inline int check_transit(struct packet *p)
 	if (packet_is_expiring(p))
 		return SERIN_PASS_EXPIRING;
 	return SERIN_GO_ON;
-}
-
-/* The slot of the interface it came in by, which a client's flow remembers as the way back. */
-static __always_inline int find_port(struct packet *p)
-{
-	__u32 ifindex = p->ctx->ingress_ifindex;
-	__u32 slot = serin_port_home(ifindex);
-	struct serin_port *port;
-
-	for (int i = 0; i < SERIN_MAX_PORTS - 1; i++) {
-		port = bpf_map_lookup_elem(&ports, &slot);
-		if (!port || !port->ifindex)
-			break;
-		if (port->ifindex == ifindex) {
-			p->in_port = slot;
-			return SERIN_GO_ON;
-		}
-		slot = serin_port_next(slot);
-	}
-	return SERIN_PASS_UNKNOWN_PORT;
 }

@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define SERIN_ABI_VERSION 1
+#define SERIN_ABI_VERSION 2
 #define SERIN_ABI_MAGIC	  0x4e495245u /* "ERIN" */
 
 #define SERIN_NAME_LEN	     32 /* a service's or pool's name, with its NUL */
@@ -50,13 +50,13 @@ serin_static_assert(sizeof(struct serin_endpoint) == 20, "ABI");
 /*
  * One split: how the unit interval [0, 2^32) is laid out over the pools.
  *
- * Every word carries the split's epoch in its top 24 bits. A reader that finds another epoch than
+ * Every word carries the split's epoch in its top 22 bits. A reader that finds another epoch than
  * the one it asked for has been overtaken by SERIN_SPLIT_RING shifts and asks again, so no packet
  * sees half a split whatever the memory model, and the writer needs no lock against readers.
  *
- * word[0]:   epoch << 40 | number of boundaries << 8 | primary pool
- * word[1]:   epoch << 40 | pool << 36 | end     the bottom pool owns [0, end)
- * word[2..]: epoch << 40 | pool << 36 | start   from the top down; each owns [start, the one above)
+ * word[0]:   stamp | number of edges << 8 | primary pool
+ * word[1]:   stamp | pool << 36 | end     the bottom pool owns [0, end)
+ * word[2..]: stamp | pool << 36 | start   from the top down; each owns [start, the one above)
  * The primary owns what is left. end and start are 0 .. 2^32, both included.
  */
 struct serin_split {
@@ -64,11 +64,36 @@ struct serin_split {
 };
 serin_static_assert(sizeof(struct serin_split) == 64, "a split is one cache line");
 
-#define SERIN_SPLIT_EPOCH_SHIFT 40
-#define SERIN_SPLIT_EPOCH_MASK	0xffffffu
+#define SERIN_SPLIT_EPOCH_SHIFT 42
+#define SERIN_SPLIT_EPOCH_MASK	0x3fffffu
 #define SERIN_SPLIT_POOL_SHIFT	36
 #define SERIN_SPLIT_POOL_MASK	0xfu
 #define SERIN_SPLIT_EDGE_MASK	((1ull << SERIN_SPLIT_POOL_SHIFT) - 1)
+
+/*
+ * The places of the unit interval whose pool has been one and the same in every split since the
+ * base: one piece a pool at most, the largest first, ended by an empty one. In units of 2^-19,
+ * rounded inwards: what is settled but not marked so is only asked after once more than needed.
+ *
+ * word: stamp | pool << 38 | low << 19 | high    the piece is [low, high)
+ */
+struct serin_settled {
+	__u64 word[SERIN_MAX_POOLS];
+};
+serin_static_assert(sizeof(struct serin_settled) == 64, "what is settled is one cache line");
+
+#define SERIN_SETTLED_BITS	 19
+#define SERIN_SETTLED_POOL_SHIFT 38
+#define SERIN_SETTLED_EDGE_MASK	 ((1u << SERIN_SETTLED_BITS) - 1)
+/* high is at most this: the topmost unit of the interval always moves, so that 19 bits do. */
+#define SERIN_SETTLED_TOP SERIN_SETTLED_EDGE_MASK
+
+/* What one epoch is made of. */
+struct serin_generation {
+	struct serin_settled settled;
+	struct serin_split now;
+	struct serin_split base; /* the split before all changes that are still remembered */
+};
 
 enum serin_affinity {
 	SERIN_AFFINITY_CONNECTION,
@@ -83,21 +108,39 @@ enum serin_forwarding {
 
 enum serin_service_flags {
 	SERIN_SERVICE_TARGETS = 1 << 0, /* has target rules: ask them for a new flow */
+	SERIN_SERVICE_TRACKED = 1 << 1, /* every flow is remembered */
 };
+
+/* What makes a client a point of the unit interval and a slot of a Maglev table. */
+struct serin_hashing {
+	__u64 flow_key;	  /* serin_flow_key(): VIP, port and protocol mixed */
+	__u64 split_key;  /* serin_split_key(): the seed mixed */
+	__u32 table_size; /* Maglev slots of each pool, a prime */
+	__u8 affinity;
+	__u8 client_prefix6; /* affinity client: IPv6 clients by this many leading bits */
+	__u8 pad[2];
+};
+serin_static_assert(sizeof(struct serin_hashing) == 24, "ABI");
 
 struct serin_service {
 	struct serin_endpoint vip;
-	__u32 epoch;	/* THE store of a shift: the live split is ring[epoch % SERIN_SPLIT_RING] */
-	__u64 hash_key; /* serin_service_key(): seed, VIP, port and protocol mixed */
-	__u32 table_size; /* Maglev slots of each of its pools, a prime */
-	__u8 affinity;
-	__u8 client_prefix6; /* affinity client: IPv6 clients by this many leading bits */
+	__u32 epoch; /* THE store of a shift: the live one is ring[epoch % SERIN_SPLIT_RING] */
+	struct serin_hashing now;
 	__u8 flags;
 	__u8 forwarding;
-	__u8 pad[24];
-	struct serin_split ring[SERIN_SPLIT_RING];
+	__u8 pad[14];
+	/* what follows is read for moving places only */
+	struct serin_hashing base;
+	__u64 forgot_jiffies; /* when a flow born before the base's first change went unremembered */
+	__u64 changed_ns; /* CLOCK_MONOTONIC: user space's last change of a choice; 0: settled */
+	__u8 pad2[24];
+	struct serin_generation ring[SERIN_SPLIT_RING];
 };
-serin_static_assert(sizeof(struct serin_service) == 64 * (1 + SERIN_SPLIT_RING), "ABI");
+serin_static_assert(sizeof(struct serin_service) == 128 + 192 * SERIN_SPLIT_RING, "ABI");
+
+/* A slot of a Maglev table: a backend, and whether another one had it since the base. */
+#define SERIN_SLOT_CHANGED 0x80000000u
+#define SERIN_SLOT_BACKEND 0x00ffffffu
 
 /* Pool `p` of service `s` has the map index s * SERIN_MAX_POOLS + p. */
 
@@ -106,6 +149,7 @@ enum serin_backend_state {
 	SERIN_BACKEND_UP,
 	SERIN_BACKEND_DRAINING, /* by an operator: takes no new flow, keeps its old ones */
 	SERIN_BACKEND_LEAVING, /* not in the configuration: draining, then freed with its last flow */
+	SERIN_BACKEND_RETIRED, /* another service has it: its number is kept till this one settles */
 	SERIN_BACKEND_STATE_MAX,
 };
 
@@ -122,7 +166,7 @@ struct serin_backend {
 	__u64 hop;
 	__u8 pool; /* within the service */
 	__u8 state;
-	__u16 generation; /* of this slot: tells a flow whose backend left from one whose did not */
+	__u16 has_direct; /* somebody talks to it past its VIP: look at each reply; writer: packets */
 	__u16 l3_csum_delta; /* what VIP -> backend adds to the IPv4 header's sum (RFC 1624) */
 	__u16 l4_csum_delta; /* and to the TCP or UDP sum, pseudo header included */
 	__u32 weight;
@@ -164,33 +208,119 @@ struct serin_target_key {
 };
 serin_static_assert(sizeof(struct serin_target_key) == 24, "ABI");
 
-struct serin_flow_key {
+/*
+ * The flow table: buckets of four IPv4 or two IPv6 entries; a flow is in one of two buckets that a
+ * keyed hash names. Keys are whole, so there is no false match.
+ *
+ * Reading takes no lock: key, value, key again. Writing an entry anew takes the bucket's lock and
+ * goes key to 0, value, key; changing a value is a compare-and-swap, which fails if the entry has
+ * become another's.
+ */
+struct serin_flow4 {
+	__u64 key; /* client << 32 | its port << 16 | service + 1; 0: free */
+	__u64 value;
+};
+
+struct serin_flow6 {
+	__u64 client_high;
+	__u64 client_low;
+	__u64 key; /* tag of the client << 32 | its port << 16 | service + 1; 0: free */
+	__u64 value;
+};
+
+#define SERIN_FLOW4_WAYS 4
+#define SERIN_FLOW6_WAYS 4
+
+struct serin_bucket4 {
+	struct serin_flow4 flow[SERIN_FLOW4_WAYS];
+};
+serin_static_assert(sizeof(struct serin_bucket4) == 64, "a bucket is one cache line");
+
+struct serin_bucket6 {
+	struct serin_flow6 flow[SERIN_FLOW6_WAYS];
+};
+serin_static_assert(sizeof(struct serin_bucket6) == 128, "a bucket is two cache lines");
+
+/* A flow's value: seen << 39 | epoch << 23 | state << 20 | backend. */
+#define SERIN_FLOW_SEEN_SHIFT	 39
+#define SERIN_FLOW_SEEN_BITS	 25
+#define SERIN_FLOW_JIFFIES_SHIFT 6 /* `seen` counts 64 jiffies */
+#define SERIN_FLOW_EPOCH_SHIFT	 23
+#define SERIN_FLOW_EPOCH_MASK	 0xffffu
+#define SERIN_FLOW_STATE_SHIFT	 20
+#define SERIN_FLOW_STATE_MASK	 0x7u
+#define SERIN_FLOW_BACKEND_MASK	 0xfffffu
+
+#define SERIN_FLOW_LOCKS 65536
+
+enum serin_flow_state {
+	SERIN_FLOW_SYN,	    /* nothing but a SYN seen from the client */
+	SERIN_FLOW_REPLIED, /* the backend answered it */
+	SERIN_FLOW_ADOPTED, /* met after its SYN; no answer seen */
+	SERIN_FLOW_UDP,	    /* datagrams seen from the client alone */
+	SERIN_FLOW_ESTABLISHED,
+	SERIN_FLOW_CLOSING,	/* established, and a FIN seen */
+	SERIN_FLOW_UDP_REPLIED, /* datagrams seen both ways */
+	SERIN_FLOW_STATE_MAX,
+};
+serin_static_assert(SERIN_FLOW_STATE_MAX <= SERIN_FLOW_STATE_MASK,
+		    "the last is SERIN_FLOW_EVICTED");
+#define SERIN_FLOW_EVICTED \
+	SERIN_FLOW_STATE_MASK /* an entry about to be another's: not to be used */
+/* States before this one are unproven, whoever sent them: new flows may take their places. */
+#define SERIN_FLOW_PROVEN SERIN_FLOW_ESTABLISHED
+#define SERIN_FLOW_BUSY	  (~0ull) /* the key of an entry that is being written */
+
+/* The ways to clients, as the kernel's routing tables have them; longest prefix first. */
+#define SERIN_MAX_ROUTES 32
+
+struct serin_route4 {
+	__u32 prefix_be;
+	__u32 mask_be;
+	__u64 hop; /* 0: on the link, or not for us to know: ask client_hops */
+};
+
+struct serin_route6 {
+	__u64 high, low; /* as serin_addr_high() and _low() */
+	__u64 mask_high, mask_low;
+	__u64 hop;
+};
+
+/* Two of these, one of which is live, are swapped by one store. */
+struct serin_routes {
+	__u32 count4;
+	__u32 count6;
+	__u64 pad[7];
+	struct serin_route4 v4[SERIN_MAX_ROUTES];
+	struct serin_route6 v6[SERIN_MAX_ROUTES];
+};
+
+/* A conversation with a backend's own address, which is none of ours. */
+struct serin_direct_key {
 	struct serin_addr client;
-	__u32 service;
+	__u32 backend;
 	__u16 client_port_be;
 	__u16 pad;
 };
-serin_static_assert(sizeof(struct serin_flow_key) == 24, "ABI");
+serin_static_assert(sizeof(struct serin_direct_key) == 24, "ABI");
 
-enum serin_flow_state {
-	SERIN_FLOW_SYN, /* nothing but a SYN seen from the client */
-	SERIN_FLOW_ESTABLISHED,
-	SERIN_FLOW_CLOSING, /* a FIN or RST seen */
-	SERIN_FLOW_UDP,
-	SERIN_FLOW_STATE_MAX,
+struct serin_switches {
+	__u32 live_routes; /* which of the two sets of routes; writer: user space */
+	__u32 learns;	   /* some client is reached by no gateway: look at each; writer: packets */
+	__u64 pad[7];
 };
 
-struct serin_flow {
-	__u64 hop; /* back to the client: the way its last packet came */
-	__u64 seen_jiffies;
-	__u32 backend;
-	__u16 generation; /* of the backend, when the flow was bound to it */
-	__u8 state;
-	__u8 pad;
-	__u32 epoch; /* of the service, when the flow was born */
-	__u32 pad2;
+/* Per CPU. What could not be done for flows that wanted remembering. */
+struct serin_flow_counters {
+	__u64 budget_jiffies; /* when evictions were last allowed for */
+	__u64 budget;	      /* how many are left */
+	__u64 inserted;
+	__u64 evicted[8];   /* living ones that gave way, by enum serin_flow_state */
+	__u64 unremembered; /* no place, or beyond the rate: gone where split and Maglev say */
+	__u64 unlocked;	    /* the flow's lock was held for longer than one waits */
+	__u64 pad[3];
 };
-serin_static_assert(sizeof(struct serin_flow) == 32, "ABI");
+serin_static_assert(sizeof(struct serin_flow_counters) == 128, "ABI");
 
 /* Per CPU, per pool and per backend; monotone but for the last two. Bytes are whole frames. */
 struct serin_counters {
@@ -221,7 +351,6 @@ serin_static_assert(sizeof(struct serin_counters) == 64, "ABI");
 	X(PASS_NO_SERVICE, "no_service", PASS)                \
 	X(PASS_NO_FLOW, "no_flow", PASS)                      \
 	X(PASS_EXPIRING, "ttl_expiring", PASS)                \
-	X(PASS_UNKNOWN_PORT, "unknown_port", PASS)            \
 	X(DROP_NO_BACKEND, "no_backend", DROP)                \
 	X(DROP_NO_NEXT_HOP, "no_next_hop", DROP)              \
 	X(DROP_TOO_BIG, "too_big", DROP)
@@ -258,11 +387,14 @@ struct serin_meta {
 	__u32 max_flows;
 	__u32 service_buckets; /* powers of two */
 	__u32 backend_buckets;
+	__u32 flow_buckets; /* of each of the two flow tables */
+	__u32 idle_s[8];    /* by enum serin_flow_state: entries idle for longer bind nobody */
 	__u32 pad;
+	__u64 flow_secret[2];
 	__u64 program_id; /* hash of the BPF object that runs */
 	char made_by[32]; /* version of the serin that loaded it */
 };
-serin_static_assert(sizeof(struct serin_meta) == 72, "ABI");
+serin_static_assert(sizeof(struct serin_meta) == 128, "ABI");
 
 struct serin_change {
 	__u64 when_ns; /* CLOCK_REALTIME */

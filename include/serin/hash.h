@@ -47,20 +47,34 @@ SERIN_INLINE int serin_endpoint_equal(const struct serin_endpoint *a,
 	       serin_addr_equal(&a->addr, &b->addr);
 }
 
-SERIN_INLINE __u64 serin_endpoint_hash(const struct serin_endpoint *at, __u64 seed)
+SERIN_INLINE int serin_addr_is_v4(const struct serin_addr *a)
 {
-	__u64 h = serin_mix64(seed ^ serin_addr_low(&at->addr));
-
-	/* IPv4-mapped addresses share their upper half: one round less for them. */
-	if (serin_addr_high(&at->addr))
-		h = serin_mix64(h ^ serin_addr_high(&at->addr));
-	return serin_mix64(h ^ ((__u64)at->port_be << 8 | at->protocol));
+	return a->word_be[2] == SERIN_V4_MAPPED_BE && !serin_addr_high(a);
 }
 
-/* The constant part of a service's flow hash: half of the 5-tuple never changes. */
-SERIN_INLINE __u64 serin_service_key(__u64 seed, const struct serin_endpoint *vip)
+/* An IPv4 address, a port and a protocol fit one word: one round of mixing. */
+SERIN_INLINE __u64 serin_endpoint_hash(const struct serin_endpoint *at, __u64 seed)
 {
-	return serin_endpoint_hash(vip, serin_mix64(seed + 0x9e3779b97f4a7c15ull));
+	__u64 tail = (__u64)at->port_be << 8 | at->protocol;
+
+	if (serin_addr_is_v4(&at->addr))
+		return serin_mix64(seed ^ ((__u64)at->addr.word_be[3] << 32 | tail));
+	return serin_mix64(serin_mix64(serin_mix64(seed ^ serin_addr_low(&at->addr)) ^
+				       serin_addr_high(&at->addr)) ^
+			   tail);
+}
+
+#define SERIN_GOLDEN 0x9e3779b97f4a7c15ull /* 2^64 / golden ratio */
+
+/* The constant part of a service's flow hash: half of the 5-tuple never changes. */
+SERIN_INLINE __u64 serin_flow_key(const struct serin_endpoint *vip)
+{
+	return serin_endpoint_hash(vip, SERIN_GOLDEN);
+}
+
+SERIN_INLINE __u64 serin_split_key(__u64 seed)
+{
+	return serin_mix64(seed + SERIN_GOLDEN);
 }
 
 /* Clears all but the leading `bits` (0 .. 64) of an IPv6 client's upper or lower half. */
@@ -82,34 +96,36 @@ SERIN_INLINE __u64 serin_prefix_mask_be(unsigned int bits)
  * serin_flow_hash() - the affinity key's hash.
  * @client: the client's address; @port_be: its port (affinity: connection only)
  *
- * High 32 bits place the flow on the unit interval (which pool), low 32 bits in the Maglev table
- * (which backend): two independent draws, so a canary's clients spread over all its backends.
+ * From it come two independent draws: the point of the unit interval (which pool), which the seed
+ * takes part in, and the slot of the Maglev table (which backend), which it does not: a new seed
+ * moves nobody between the backends of a pool, and a canary's clients spread over all of its.
  */
-SERIN_INLINE __u64 serin_flow_hash(const struct serin_service *svc, const struct serin_addr *client,
+SERIN_INLINE __u64 serin_flow_hash(const struct serin_hashing *h, const struct serin_addr *client,
 				   __u16 port_be)
 {
-	int is_v4 = !serin_addr_high(client) && client->word_be[2] == SERIN_V4_MAPPED_BE;
+	int is_v4 = serin_addr_is_v4(client);
 	__u64 high = serin_addr_high(client);
 	__u64 low = serin_addr_low(client);
 	__u64 tail = port_be;
 
-	if (svc->affinity == SERIN_AFFINITY_CLIENT) {
+	if (h->affinity == SERIN_AFFINITY_CLIENT) {
 		tail = 0;
 		if (!is_v4) {
-			unsigned int bits = svc->client_prefix6;
+			unsigned int bits = h->client_prefix6;
 
 			high &= serin_prefix_mask_be(bits > 64 ? 64 : bits);
 			low &= serin_prefix_mask_be(bits > 64 ? bits - 64 : 0);
 		}
 	}
 	if (is_v4)
-		return serin_mix64(svc->hash_key ^ (tail << 32 | client->word_be[3]));
-	return serin_mix64(serin_mix64(serin_mix64(svc->hash_key ^ high) ^ low) ^ tail);
+		return serin_mix64(h->flow_key ^ (tail << 32 | client->word_be[3]));
+	return serin_mix64(serin_mix64(serin_mix64(h->flow_key ^ high) ^ low) ^ tail);
 }
 
-SERIN_INLINE __u32 serin_hash_point(__u64 hash)
+/* The upper half of a product depends on every bit of its factors. */
+SERIN_INLINE __u32 serin_hash_point(const struct serin_hashing *h, __u64 hash)
 {
-	return (__u32)(hash >> 32);
+	return (__u32)(((hash ^ h->split_key) * SERIN_GOLDEN) >> 32);
 }
 
 /* Maps 32 random bits onto [0, size) without a division (Lemire, 2016). */
@@ -154,13 +170,13 @@ SERIN_INLINE __u32 serin_port_next(__u32 slot)
 
 /*
  * serin_split_pick() - which pool owns a point of the unit interval.
- * @ring: the service's splits, @epoch: the live one, @point: serin_hash_point()
+ * @split: of @epoch, the service's live one; @point: serin_hash_point()
  *
  * Returns the pool, or -1 if the split was overwritten meanwhile: read the epoch again.
  */
-SERIN_INLINE int serin_split_pick(const struct serin_split *ring, __u32 epoch, __u32 point)
+SERIN_INLINE int serin_split_pick(const struct serin_split *split, __u32 epoch, __u32 point)
 {
-	const volatile __u64 *word = ring[epoch % SERIN_SPLIT_RING].word;
+	const volatile __u64 *word = split->word;
 	__u64 head = word[0];
 	__u32 edges = head >> 8 & 0xff;
 	int pool = head & 0xff;
@@ -183,4 +199,94 @@ SERIN_INLINE int serin_split_pick(const struct serin_split *ring, __u32 epoch, _
 		}
 	}
 	return pool;
+}
+
+/*
+ * serin_settled_pick() - the pool of a point that has had one pool since the base, or -1: it is
+ * moving, or what is settled was overwritten meanwhile; both mean that the flow table knows.
+ */
+SERIN_INLINE int serin_settled_pick(const struct serin_settled *settled, __u32 epoch, __u32 point)
+{
+	const volatile __u64 *word = settled->word;
+	__u32 unit = point >> (32 - SERIN_SETTLED_BITS);
+	unsigned int i;
+
+	for (i = 0; i < SERIN_MAX_POOLS; i++) {
+		__u64 w = word[i];
+		__u32 low = w >> SERIN_SETTLED_BITS & SERIN_SETTLED_EDGE_MASK;
+		__u32 high = w & SERIN_SETTLED_EDGE_MASK;
+
+		if (!high || (w >> SERIN_SPLIT_EPOCH_SHIFT) != (epoch & SERIN_SPLIT_EPOCH_MASK))
+			break;
+		if (unit >= low && unit < high)
+			return w >> SERIN_SETTLED_POOL_SHIFT & SERIN_SPLIT_POOL_MASK;
+	}
+	return -1;
+}
+
+/* ---- the flow table: keys, values, buckets ---- */
+
+/* A service's number stands in keys plus one, so that none is 0; there are at most 65534, so that
+ * none is SERIN_FLOW_BUSY. */
+SERIN_INLINE __u32 serin_flow_service(__u64 key)
+{
+	return (__u32)(key & 0xffff) - 1;
+}
+
+SERIN_INLINE __u64 serin_flow4_key(__u32 client_be, __u16 port_be, __u32 service)
+{
+	return (__u64)client_be << 32 | (__u32)port_be << 16 | (service + 1);
+}
+
+/* @secret: random, made at load: whoever does not know it cannot aim at a bucket. */
+SERIN_INLINE __u64 serin_flow4_hash(__u64 key, const volatile __u64 *secret)
+{
+	return serin_mix64(serin_mix64(key ^ secret[0]) ^ secret[1]);
+}
+
+SERIN_INLINE __u64 serin_flow6_hash(const struct serin_addr *client, __u16 port_be, __u32 service,
+				    const volatile __u64 *secret)
+{
+	__u64 h = serin_mix64(serin_addr_high(client) ^ secret[0]);
+
+	h = serin_mix64(h ^ serin_addr_low(client));
+	return serin_mix64(h ^ secret[1] ^ ((__u64)port_be << 32 | service));
+}
+
+/* The tag makes a key its client's, so that reading the key twice proves the entry unchanged. */
+SERIN_INLINE __u64 serin_flow6_key(__u64 hash, __u16 port_be, __u32 service)
+{
+	return (hash >> 32) << 32 | (__u32)port_be << 16 | (service + 1);
+}
+
+SERIN_INLINE __u64 serin_flow_value(__u32 backend, __u32 state, __u32 epoch, __u64 jiffies)
+{
+	return (jiffies >> SERIN_FLOW_JIFFIES_SHIFT) << SERIN_FLOW_SEEN_SHIFT |
+	       (__u64)(epoch & SERIN_FLOW_EPOCH_MASK) << SERIN_FLOW_EPOCH_SHIFT |
+	       (__u64)state << SERIN_FLOW_STATE_SHIFT | (backend & SERIN_FLOW_BACKEND_MASK);
+}
+
+SERIN_INLINE __u32 serin_flow_backend(__u64 value)
+{
+	return value & SERIN_FLOW_BACKEND_MASK;
+}
+
+SERIN_INLINE __u32 serin_flow_state(__u64 value)
+{
+	return value >> SERIN_FLOW_STATE_SHIFT & SERIN_FLOW_STATE_MASK;
+}
+
+SERIN_INLINE __u32 serin_flow_epoch(__u64 value)
+{
+	return value >> SERIN_FLOW_EPOCH_SHIFT & SERIN_FLOW_EPOCH_MASK;
+}
+
+/* Jiffies since it was last seen, to 64; the clock of 25 bits has room for 24 days and more. */
+SERIN_INLINE __u64 serin_flow_idle_jiffies(__u64 value, __u64 now_jiffies)
+{
+	__u32 now = (now_jiffies >> SERIN_FLOW_JIFFIES_SHIFT) & ((1u << SERIN_FLOW_SEEN_BITS) - 1);
+	__u32 seen = value >> SERIN_FLOW_SEEN_SHIFT;
+
+	return (__u64)((now - seen) & ((1u << SERIN_FLOW_SEEN_BITS) - 1))
+	       << SERIN_FLOW_JIFFIES_SHIFT;
 }

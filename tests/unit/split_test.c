@@ -81,10 +81,10 @@ static void random_layout(struct split_layout *out)
 /* The pool of a point by the code the packet path runs. */
 static int pick(const struct split_layout *layout, uint32_t epoch, uint32_t point)
 {
-	struct serin_split ring[SERIN_SPLIT_RING] = {};
+	struct serin_split split;
 
-	split_encode(layout, epoch, &ring[epoch % SERIN_SPLIT_RING]);
-	return serin_split_pick(ring, epoch, point);
+	split_encode(layout, epoch, &split);
+	return serin_split_pick(&split, epoch, point);
 }
 
 static void test_every_weight_comes_back_exactly(void **state)
@@ -283,6 +283,12 @@ static void test_any_two_weights_of_the_canary_are_nested(void **state)
 	}
 }
 
+/* As the packet path does: the split stands at its epoch's place of the ring. */
+static int pick_of_ring(const struct serin_split *ring, uint32_t epoch, uint32_t point)
+{
+	return serin_split_pick(&ring[epoch % SERIN_SPLIT_RING], epoch, point);
+}
+
 static void test_an_overwritten_split_is_not_read(void **state)
 {
 	struct serin_split ring[SERIN_SPLIT_RING] = {};
@@ -293,7 +299,7 @@ static void test_an_overwritten_split_is_not_read(void **state)
 		random_layout(&layout);
 		split_encode(&layout, epoch, &ring[epoch % SERIN_SPLIT_RING]);
 		for (uint32_t age = 0; age < 3 * SERIN_SPLIT_RING && age < epoch; age++) {
-			int pool = serin_split_pick(ring, epoch - age, (uint32_t)next_random());
+			int pool = pick_of_ring(ring, epoch - age, (uint32_t)next_random());
 
 			assert_int_equal(pool >= 0, age < SERIN_SPLIT_RING);
 		}
@@ -316,37 +322,60 @@ static void test_half_a_split_is_never_read(void **state)
 
 		random_layout(&layout);
 		split_encode(&layout, epoch, slot);
-		whole = serin_split_pick(ring, epoch, point);
+		whole = pick_of_ring(ring, epoch, point);
 		random_layout(&layout);
 		split_encode(&layout, epoch + SERIN_SPLIT_RING, &next);
 		for (int word = 0; word < SERIN_MAX_POOLS; word++)
 			if (written >> word & 1)
 				slot->word[word] = next.word[word];
-		torn = serin_split_pick(ring, epoch, point);
+		torn = pick_of_ring(ring, epoch, point);
 		refused += torn < 0;
 		assert_true(torn == whole || torn == -1);
 	}
 	assert_true(refused > LAYOUTS);
 }
 
-static void test_epochs_wrap_at_24_bits(void **state)
+static void test_epochs_wrap_at_22_bits(void **state)
 {
+	const uint32_t wrap = SERIN_SPLIT_EPOCH_MASK + 1;
 	struct serin_split ring[SERIN_SPLIT_RING] = {};
 	struct split_layout layout = {.primary = 0, .other_count = 1};
 
 	(void)state;
+	assert_int_equal(wrap, 1u << 22);
 	layout.others[0].pool = 1;
 	layout.others[0].ppm = SPLIT_PPM_ALL;
-	for (uint32_t epoch = 0xfffff0; epoch < 0x1000020; epoch++) {
+	for (uint32_t epoch = wrap - 16; epoch < wrap + 32; epoch++) {
 		split_encode(&layout, epoch, &ring[epoch % SERIN_SPLIT_RING]);
-		assert_int_equal(serin_split_pick(ring, epoch, 5), 1);
-		assert_int_equal(serin_split_pick(ring, epoch + SERIN_SPLIT_RING, 5), -1);
-		if (epoch >= 0xfffff0 + SERIN_SPLIT_RING)
-			assert_int_equal(serin_split_pick(ring, epoch - SERIN_SPLIT_RING, 5), -1);
+		assert_int_equal(pick_of_ring(ring, epoch, 5), 1);
+		assert_int_equal(pick_of_ring(ring, epoch + SERIN_SPLIT_RING, 5), -1);
+		if (epoch >= wrap - 16 + SERIN_SPLIT_RING)
+			assert_int_equal(pick_of_ring(ring, epoch - SERIN_SPLIT_RING, 5), -1);
 	}
 	for (uint32_t epoch = UINT32_MAX - 20; epoch != 20; epoch++) {
 		split_encode(&layout, epoch, &ring[epoch % SERIN_SPLIT_RING]);
-		assert_int_equal(serin_split_pick(ring, epoch, 5), 1);
+		assert_int_equal(pick_of_ring(ring, epoch, 5), 1);
+	}
+}
+
+/* The stamp and what it stands beside never touch: every epoch, and edges up to 2^32 itself. */
+static void test_every_epoch_leaves_the_edges_alone(void **state)
+{
+	struct split_layout layout, back;
+	struct serin_split split;
+
+	(void)state;
+	for (int i = 0; i < LAYOUTS * 10; i++) {
+		uint32_t epoch = below(2) ? (uint32_t)next_random() : UINT32_MAX - below(3);
+
+		random_layout(&layout);
+		split_encode(&layout, epoch, &split);
+		split_decode(&split, &back);
+		assert_true(split_equal(&layout, &back));
+		for (int word = 0; word < SERIN_MAX_POOLS; word++)
+			if (split.word[word])
+				assert_int_equal(split.word[word] >> SERIN_SPLIT_EPOCH_SHIFT,
+						 epoch & SERIN_SPLIT_EPOCH_MASK);
 	}
 }
 
@@ -362,7 +391,8 @@ int main(void)
 		cmocka_unit_test_setup(test_any_two_weights_of_the_canary_are_nested, setup),
 		cmocka_unit_test_setup(test_an_overwritten_split_is_not_read, setup),
 		cmocka_unit_test_setup(test_half_a_split_is_never_read, setup),
-		cmocka_unit_test_setup(test_epochs_wrap_at_24_bits, setup),
+		cmocka_unit_test_setup(test_epochs_wrap_at_22_bits, setup),
+		cmocka_unit_test_setup(test_every_epoch_leaves_the_edges_alone, setup),
 	};
 
 	printf("seed %#llx\n", SEED);

@@ -89,6 +89,8 @@ static uint64_t pass(struct neighbours *n, uint64_t started_us)
 	if (confirm)
 		n->confirm_us = started_us + PERIOD_US;
 	result = dataplane_follow_hops(dp, n->rtnl, confirm, &unresolved);
+	if (result >= 0 && confirm)
+		result = dataplane_maintain(dp, n->rtnl);
 	dataplane_close(dp);
 	tell(n, result < 0 ? result : 0, unresolved);
 	return result < 0 || unresolved ? RETRY_US : PERIOD_US;

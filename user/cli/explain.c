@@ -44,6 +44,7 @@ static json_t *explain_json(const struct cli *cli, const struct explanation *e)
 	json_object_set_new(json, "point", json_real(e->point / UNIT));
 	json_object_set_new(json, "interval",
 			    json_pack("[f, f]", (double)e->low / UNIT, (double)e->high / UNIT));
+	json_object_set_new(json, "settled", json_boolean(e->is_settled));
 	json_object_set_new(json, "slot", json_integer(e->slot));
 	json_object_set_new(json, "table_size", json_integer(e->table_size));
 	if (e->has_flow)
@@ -72,8 +73,13 @@ static void print_steps(const struct explanation *e)
 		printf("  flow     the table remembers it: %s, born in epoch %u, idle for %.1f s\n",
 		       flow_state_name(e->flow_state), e->flow_epoch,
 		       (double)e->flow_idle_ms / 1000);
+	else if (e->is_settled)
+		printf("  flow     settled: no choice has changed here, nothing needs "
+		       "remembering\n");
 	else
-		printf("  flow     none remembered: its next connection takes this choice\n");
+		printf("  flow     none remembered: its next connection takes this choice, one "
+		       "that is\n"
+		       "           older keeps the choice of before the change\n");
 	if (e->reason == EXPLAIN_FALLBACK)
 		printf("  fallback pool %s has no backend that takes new connections: the primary "
 		       "%s\n",

@@ -138,8 +138,11 @@ static void add_service(struct libscols_table *t, const struct snapshot_service 
 
 	table_set(row, COLUMN_NAME, "%s %s/%s", s->name, net_format_endpoint(&s->vip, s->port, vip),
 		  model_protocol_name(s->protocol));
-	table_set(row, COLUMN_STATE, "%s, by %s, epoch %u", model_forwarding_name(s->forwarding),
-		  model_affinity_name(s->affinity), s->epoch);
+	table_set(row, COLUMN_STATE, "%s, by %s, epoch %u, %s",
+		  model_forwarding_name(s->forwarding), model_affinity_name(s->affinity), s->epoch,
+		  s->is_tracked	  ? "tracked"
+		  : s->is_settled ? "settled"
+				  : "settling");
 	for (size_t i = 0; i < s->pool_count; i++)
 		add_pool(t, row, s, i);
 }
@@ -164,6 +167,26 @@ static void print_last_change(const struct snapshot_service *s)
 	printf("%s%s\n", *s->last.reason ? ": " : "", s->last.reason);
 }
 
+/* What is remembered, and what it costs; trouble only where there was some. */
+static void print_flow_table(const struct snapshot *s)
+{
+	uint64_t evicted = 0, bytes = s->flow_bytes4 + s->flow_bytes6;
+	char text[16];
+
+	for (int state = 0; state < SERIN_FLOW_STATE_MAX; state++)
+		evicted += s->flows_evicted[state];
+	printf("flow table: %llu remembered, room for %llu of each family in %s (%.0f bytes an "
+	       "IPv4 "
+	       "flow, %.0f an IPv6 flow)",
+	       (unsigned long long)s->flow_entries, (unsigned long long)s->flow_capacity,
+	       format_bytes(bytes, text), (double)s->flow_bytes4 / (double)s->flow_capacity,
+	       (double)s->flow_bytes6 / (double)s->flow_capacity);
+	if (evicted || s->flows_unremembered)
+		printf("; %llu gave way while alive, %llu not remembered",
+		       (unsigned long long)evicted, (unsigned long long)s->flows_unremembered);
+	putchar('\n');
+}
+
 static void print_host(const struct snapshot *s)
 {
 	const char *separator = "";
@@ -173,8 +196,7 @@ static void print_host(const struct snapshot *s)
 		printf("%s %s (%s)", i ? "," : "", s->interfaces[i].name,
 		       s->interfaces[i].is_attached ? model_xdp_mode_name(s->interfaces[i].mode)
 						    : "not attached");
-	printf("; flows %llu of %llu; dropped:", (unsigned long long)s->flow_entries,
-	       (unsigned long long)s->flow_capacity);
+	printf("; dropped:");
 	for (int reason = SERIN_GO_ON + 1; reason < SERIN_REASON_MAX; reason++) {
 		if (!s->packets[reason] || strcmp(dataplane_reason_action(reason), "drop"))
 			continue;
@@ -183,6 +205,7 @@ static void print_host(const struct snapshot *s)
 		separator = ",";
 	}
 	printf("%s\n", *separator ? "" : " none");
+	print_flow_table(s);
 }
 
 static int print_table(const struct snapshot *s, const char *only)

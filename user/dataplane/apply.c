@@ -3,13 +3,16 @@
 #include "dataplane/plan.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/routes.h"
 #include "lib/log.h"
 
 #define NEIGHBOUR_WAIT_MS 2000
+#define GATEWAY_WAIT_MS	  20
 
 static int commit_ports(struct dataplane *dp, const struct plan *p)
 {
@@ -18,6 +21,16 @@ static int commit_ports(struct dataplane *dp, const struct plan *p)
 	for (size_t i = 0; !error && i < p->model->interface_count; i++)
 		error = dp_port_add(dp, &p->interfaces[i].link);
 	return error;
+}
+
+/* Gateways that must be asked for answer within milliseconds, if at all; clients of those that do
+ * not are found by their frames. */
+static void commit_routes(struct dataplane *dp, struct rtnl *rtnl)
+{
+	if (!dp_routes_sync(dp, rtnl, true))
+		return;
+	poll(NULL, 0, GATEWAY_WAIT_MS);
+	dp_routes_sync(dp, rtnl, true);
 }
 
 static int commit_attach(struct dataplane *dp, const struct plan *p)
@@ -39,7 +52,8 @@ static int commit_attach(struct dataplane *dp, const struct plan *p)
 }
 
 /* Nothing is there yet: everything is made aside, attached, and becomes visible by one rename. */
-static int commit_fresh(struct dataplane *dp, struct plan *p, const struct dataplane_author *author)
+static int commit_fresh(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
+			const struct dataplane_author *author)
 {
 	int error = dp_stage(dp);
 
@@ -47,8 +61,10 @@ static int commit_fresh(struct dataplane *dp, struct plan *p, const struct datap
 		error = commit_ports(dp, p);
 	if (!error)
 		error = plan_commit(dp, p, author);
-	if (!error)
-		error = commit_attach(dp, p);
+	if (error)
+		return error;
+	commit_routes(dp, rtnl);
+	error = commit_attach(dp, p);
 	return error ? error : dp_publish(dp);
 }
 
@@ -94,8 +110,8 @@ static int detach_unwanted(struct dataplane *dp, const struct unwanted *u, bool 
 	return error;
 }
 
-static int commit_running(struct dataplane *dp, struct plan *p, const struct unwanted *u,
-			  const struct dataplane_author *author)
+static int commit_running(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
+			  const struct unwanted *u, const struct dataplane_author *author)
 {
 	int error = dp_upgrade(dp, false, p->changes);
 
@@ -107,6 +123,7 @@ static int commit_running(struct dataplane *dp, struct plan *p, const struct unw
 		error = commit_attach(dp, p);
 	if (error)
 		return error;
+	commit_routes(dp, rtnl);
 	error = dp_backend_reap(dp, p->keeps_backend, NULL);
 	if (error >= 0)
 		error = plan_commit(dp, p, author);
@@ -170,13 +187,15 @@ static int run_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 	bool is_fresh = !dp->is_published;
 	int error = tell_program(dp, p, is_fresh, options->dry_run);
 
-	if (!error)
+	if (!error && !is_fresh && !options->dry_run)
+		error = dp_settle(dp);
+	if (error >= 0)
 		error = make_plan(dp, rtnl, p, &u);
 	if (error)
 		return error;
 	if (!options->dry_run)
-		error = is_fresh ? commit_fresh(dp, p, options->author)
-				 : commit_running(dp, p, &u, options->author);
+		error = is_fresh ? commit_fresh(dp, rtnl, p, options->author)
+				 : commit_running(dp, rtnl, p, &u, options->author);
 	fflush(p->changes);
 	if (!error)
 		fputs(*options->told, options->changes);
@@ -220,7 +239,7 @@ int dataplane_apply(const char *dir, const struct model *m, const struct datapla
 		error = dp_open_pins(&dp);
 	is_fresh = error == -ENOENT && !dp.is_published;
 	if (is_fresh)
-		error = dp_load(&dp, &m->limits);
+		error = dp_load(&dp, m);
 	if (!error)
 		error = run_plan(&dp, rtnl, &plan, &options);
 	if (error && is_fresh && !dry_run && dp.lock_fd >= 0) {

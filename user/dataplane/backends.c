@@ -74,6 +74,40 @@ int64_t dp_backend_slot(const struct dataplane *dp, uint32_t *from)
 	return -1;
 }
 
+/* Whoever gets this slot next must not get its flows. */
+static void note_gone(struct dataplane *dp, uint32_t id)
+{
+	if (!dp->is_gone)
+		dp->is_gone = calloc(dp->meta.max_backends + 1, 1);
+	if (dp->is_gone)
+		dp->is_gone[id] = 1;
+	else
+		log_error("out of memory: flows of a freed backend are kept");
+}
+
+void dp_backends_forget(struct dataplane *dp)
+{
+	if (!dp->is_gone)
+		return;
+	dp_flows_forget(dp, dp->is_gone);
+	free(dp->is_gone);
+	dp->is_gone = NULL;
+}
+
+/*
+ * It belonged to another service: replies are the new owner's now, and its old flows end. Its number
+ * stays taken until that service has settled, for the base's tables may name it.
+ */
+static void retire(struct dataplane *dp, uint32_t id)
+{
+	struct serin_backend *b = &dp->backends[id];
+
+	dp_backend_index_clear(dp, &b->at, id);
+	__atomic_store_n(&b->state, SERIN_BACKEND_RETIRED, __ATOMIC_RELEASE);
+	__atomic_store_n(&b->hop, 0, __ATOMIC_RELEASE);
+	note_gone(dp, id);
+}
+
 int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_spec *spec)
 {
 	struct serin_backend *b = &dp->backends[id];
@@ -87,6 +121,7 @@ int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_sp
 	b->service = spec->service;
 	b->pool = spec->pool;
 	b->weight = spec->weight;
+	b->has_direct = 0;
 	b->hop = spec->hop;
 	set_deltas(b, &dp->services[spec->service].vip);
 	__atomic_store_n(&b->state, spec->state, __ATOMIC_RELEASE);
@@ -96,9 +131,8 @@ int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_sp
 		log_error("the backend index is full at one place: raise limits.backends");
 		return error;
 	}
-	/* It belonged to another service: replies are this one's now, the other's flows end. */
 	if (before >= 0 && before != id)
-		dp_backend_free(dp, (uint32_t)before);
+		retire(dp, (uint32_t)before);
 	return 0;
 }
 
@@ -107,9 +141,9 @@ void dp_backend_free(struct dataplane *dp, uint32_t id)
 	struct serin_backend *b = &dp->backends[id];
 
 	dp_backend_index_clear(dp, &b->at, id);
-	b->generation++;
 	__atomic_store_n(&b->hop, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&b->state, SERIN_BACKEND_FREE, __ATOMIC_RELEASE);
+	note_gone(dp, id);
 }
 
 struct needed {
@@ -118,16 +152,23 @@ struct needed {
 	uint8_t *flags; /* by backend id */
 };
 
-static int mark_needed(const struct serin_flow_key *key, const struct serin_flow *flow, void *arg)
+static int mark_needed(const struct dp_flow *flow, void *arg)
 {
 	struct needed *n = arg;
+	uint32_t backend = flow->value & SERIN_FLOW_BACKEND_MASK;
 
-	(void)key;
-	if (flow->backend < n->dp->meta.max_backends &&
-	    n->dp->backends[flow->backend].generation == flow->generation &&
-	    dp_flow_is_alive(flow, n->now))
-		n->flags[flow->backend] = 1;
+	if (backend < n->dp->meta.max_backends && dp_flow_is_alive(n->dp, flow->value, n->now))
+		n->flags[backend] = 1;
 	return 0;
+}
+
+/* A flow that nobody remembers may still be alive, until its service has settled without it. */
+static bool may_be_freed(const struct dataplane *dp, uint32_t id, const uint8_t *keeps)
+{
+	const struct serin_backend *b = &dp->backends[id];
+
+	return b->state >= SERIN_BACKEND_LEAVING && !keeps[id] &&
+	       !dp->services[b->service].changed_ns;
 }
 
 static void tell_freed(const struct dataplane *dp, uint32_t id, FILE *changes)
@@ -147,7 +188,7 @@ int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps, FILE *changes)
 	int error, count = 0;
 
 	for (uint32_t id = 0; id < dp->meta.max_backends; id++)
-		leaving += dp->backends[id].state == SERIN_BACKEND_LEAVING && !keeps[id];
+		leaving += may_be_freed(dp, id, keeps);
 	if (!leaving)
 		return 0;
 	needed.flags = calloc(dp->meta.max_backends, 1);
@@ -157,15 +198,17 @@ int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps, FILE *changes)
 	if (!error)
 		error = dp_each_flow(dp, mark_needed, &needed);
 	for (uint32_t id = 0; !error && id < dp->meta.max_backends; id++) {
-		if (dp->backends[id].state != SERIN_BACKEND_LEAVING || keeps[id] ||
-		    needed.flags[id])
+		if (!may_be_freed(dp, id, keeps) || needed.flags[id])
 			continue;
-		count++;
+		count += dp->backends[id].state == SERIN_BACKEND_LEAVING;
+		if (changes && dp->backends[id].state == SERIN_BACKEND_RETIRED)
+			continue;
 		if (changes)
 			tell_freed(dp, id, changes);
 		else
 			dp_backend_free(dp, id);
 	}
 	free(needed.flags);
+	dp_backends_forget(dp);
 	return error ? error : count;
 }

@@ -16,16 +16,51 @@
 
 /* ---- services and pools ---- */
 
+static struct serin_hashing hashing_of(const struct service_plan *s)
+{
+	return (struct serin_hashing){
+		.flow_key = serin_flow_key(&s->vip),
+		.split_key = serin_split_key(s->model->seed),
+		.table_size = s->model->table_size,
+		.affinity = s->model->affinity,
+		.client_prefix6 = s->model->client_prefix6,
+	};
+}
+
+/* Whether every flow must be remembered: UDP says not when it begins, and targets know no base. */
+static uint8_t flags_of(const struct model_service *m)
+{
+	uint8_t flags = m->target_count ? SERIN_SERVICE_TARGETS : 0;
+
+	if (m->target_count || m->track_always || m->protocol == IPPROTO_UDP)
+		flags |= SERIN_SERVICE_TRACKED;
+	return flags;
+}
+
+/*
+ * A living service whose clients are to be hashed anew: first every place of it is moving, so that
+ * the base, which keeps the old way, and the flow table have the word for the flows there are.
+ */
 static void write_hashing(struct dataplane *dp, const struct service_plan *s)
 {
 	struct serin_service *svc = &dp->services[s->id];
+	struct serin_hashing wanted = hashing_of(s);
 
-	svc->affinity = s->model->affinity;
-	svc->client_prefix6 = s->model->client_prefix6;
 	svc->forwarding = s->model->forwarding;
-	__atomic_store_n(&svc->hash_key, serin_service_key(s->model->seed, &s->vip),
-			 __ATOMIC_RELEASE);
 	dp->info[s->id].seed = s->model->seed;
+	dp->info[s->id].table_size = s->model->table_size;
+	if (s->is_new) {
+		svc->now = wanted;
+		svc->base = wanted;
+		return;
+	}
+	wanted.table_size = svc->now.table_size; /* follows when the tables have */
+	if (!memcmp(&wanted, &svc->now, sizeof(wanted)) &&
+	    s->model->table_size == svc->now.table_size)
+		return;
+	dp_split_unsettle(dp, s->id);
+	dp_wait_for_packets();
+	svc->now = wanted;
 }
 
 static int write_pools(struct dataplane *dp, const struct service_plan *s)
@@ -62,7 +97,7 @@ static void write_new_service(struct dataplane *dp, const struct service_plan *s
 	memset(svc, 0, sizeof(*svc));
 	memset(info, 0, sizeof(*info));
 	svc->vip = s->vip;
-	svc->table_size = s->model->table_size;
+	svc->flags = flags_of(s->model);
 	memcpy(info->name, s->model->name, sizeof(info->name));
 }
 
@@ -78,9 +113,9 @@ static int commit_services(struct dataplane *dp, const struct plan *p)
 			write_new_service(dp, s);
 		write_hashing(dp, s);
 		/* Slots of the smaller size are valid in tables of either. */
-		dp->info[s->id].table_size = s->model->table_size;
-		if (s->model->table_size < svc->table_size)
-			__atomic_store_n(&svc->table_size, s->model->table_size, __ATOMIC_RELEASE);
+		if (s->model->table_size < svc->now.table_size)
+			__atomic_store_n(&svc->now.table_size, s->model->table_size,
+					 __ATOMIC_RELEASE);
 		error = write_pools(dp, s);
 	}
 	return error;
@@ -89,7 +124,7 @@ static int commit_services(struct dataplane *dp, const struct plan *p)
 static void commit_table_sizes(struct dataplane *dp, const struct plan *p)
 {
 	for (size_t i = 0; i < p->model->service_count; i++)
-		__atomic_store_n(&dp->services[p->services[i].id].table_size,
+		__atomic_store_n(&dp->services[p->services[i].id].now.table_size,
 				 p->services[i].model->table_size, __ATOMIC_RELEASE);
 }
 
@@ -153,7 +188,8 @@ static void commit_leaving(struct dataplane *dp, const struct plan *p)
 	for (uint32_t id = 0; id < dp->meta.max_backends; id++) {
 		struct serin_backend *b = &dp->backends[id];
 
-		if (b->state == SERIN_BACKEND_FREE || p->keeps_backend[id])
+		if (b->state == SERIN_BACKEND_FREE || b->state == SERIN_BACKEND_RETIRED ||
+		    p->keeps_backend[id])
 			continue;
 		__atomic_store_n(&b->state, SERIN_BACKEND_LEAVING, __ATOMIC_RELEASE);
 	}
@@ -169,9 +205,26 @@ static void commit_splits(struct dataplane *dp, const struct plan *p,
 
 		if (!s->is_split_new)
 			continue;
-		dp_split_store(dp, s->id, &s->layout);
+		if (s->is_new)
+			dp_split_found(dp, s->id, &s->layout);
+		else
+			dp_split_store(dp, s->id, &s->layout);
 		dp_note_change(dp, s->id, author);
 	}
+}
+
+/* A service that is tracked from now on has flows that nobody remembers: they take the base's choice
+ * as long as it is there. One that is no longer must first settle without its rules. */
+static void commit_flags(struct dataplane *dp, const struct service_plan *s)
+{
+	struct serin_service *svc = &dp->services[s->id];
+	uint8_t flags = flags_of(s->model);
+
+	if (flags == svc->flags)
+		return;
+	if (!s->is_new)
+		dp_split_unsettle(dp, s->id);
+	__atomic_store_n(&svc->flags, flags, __ATOMIC_RELEASE);
 }
 
 static int commit_targets(struct dataplane *dp, const struct plan *p)
@@ -179,11 +232,8 @@ static int commit_targets(struct dataplane *dp, const struct plan *p)
 	size_t differences = 0;
 	int error = dp_targets_sync(dp, p->targets, p->target_count, false, &differences);
 
-	for (size_t i = 0; i < p->model->service_count; i++) {
-		struct serin_service *svc = &dp->services[p->services[i].id];
-
-		svc->flags = p->services[i].model->target_count ? SERIN_SERVICE_TARGETS : 0;
-	}
+	for (size_t i = 0; i < p->model->service_count; i++)
+		commit_flags(dp, &p->services[i]);
 	return error;
 }
 
@@ -213,6 +263,7 @@ static void free_service(struct dataplane *dp, uint32_t id)
 		uint32_t index = dp_pool_index(id, pool);
 
 		bpf_map_delete_elem(dp->map_fd[DP_MAP_TABLES], &index);
+		bpf_map_delete_elem(dp->map_fd[DP_MAP_BASE_TABLES], &index);
 	}
 	memset(&dp->info[id], 0, sizeof(dp->info[id]));
 	dp->services[id].flags = 0;
@@ -281,6 +332,7 @@ int plan_commit(struct dataplane *dp, struct plan *p, const struct dataplane_aut
 		return error;
 	commit_leaving(dp, p);
 	commit_removed_services(dp, p);
+	dp_backends_forget(dp);
 	error = dp_tables_refresh_all(dp);
 	return error ? error : forget_pools(dp);
 }

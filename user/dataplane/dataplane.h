@@ -156,6 +156,8 @@ struct snapshot_service {
 	uint64_t seed;
 	uint32_t table_size;
 	uint32_t epoch;
+	bool is_settled;	     /* no choice has changed that a living flow could remember */
+	bool is_tracked;	     /* every flow is remembered */
 	size_t primary;		     /* index into pools */
 	struct snapshot_pool *pools; /* in the order of the file */
 	size_t pool_count;
@@ -176,7 +178,11 @@ struct snapshot {
 	size_t service_count;
 	uint64_t packets[SERIN_REASON_MAX]; /* by enum serin_reason, all CPUs */
 	uint64_t flow_entries;
-	uint64_t flow_capacity;
+	uint64_t flow_capacity;		   /* of each family */
+	uint64_t flow_bytes4, flow_bytes6; /* memory of the two tables */
+	uint64_t flows_inserted;
+	uint64_t flows_unremembered;		      /* no place, or beyond the rate */
+	uint64_t flows_evicted[SERIN_FLOW_STATE_MAX]; /* living ones that gave way */
 	char made_by[32];
 };
 
@@ -215,6 +221,7 @@ struct explanation {
 	bool has_target;
 	struct in6_addr target_prefix;
 	uint8_t target_len; /* of 128 bits */
+	bool is_settled;    /* the flow table is not asked for such a client */
 	bool has_flow;
 	uint32_t flow_epoch;
 	enum serin_flow_state flow_state;
@@ -239,6 +246,12 @@ struct flow_view {
 	uint32_t epoch;
 	uint64_t idle_ms;
 };
+
+/*
+ * dataplane_maintain() - what must be done now and then: settle what has settled, follow the routes
+ * to clients, free what has left. Returns 0 or -errno.
+ */
+int dataplane_maintain(struct dataplane *dp, struct rtnl *rtnl);
 
 typedef int flow_visitor(const struct flow_view *flow, void *arg);
 

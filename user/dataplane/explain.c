@@ -40,83 +40,73 @@ static void set_backend(const struct question *q, uint32_t id, struct explanatio
 /* Would the next packet of this flow, not a SYN, follow an entry of the flow table? */
 static int ask_flow(const struct question *q, struct explanation *out)
 {
-	struct serin_flow_key key = {
-		.client = q->client, .service = q->service, .client_port_be = q->port_be};
+	uint64_t now = 0, value = 0;
 	const struct serin_backend *b;
-	struct serin_flow flow;
-	uint64_t now = 0;
+	uint32_t backend, state;
 	int error;
 
-	if (!q->port_be || bpf_map_lookup_elem(q->dp->map_fd[DP_MAP_FLOWS], &key, &flow))
+	if (!q->port_be || out->is_settled ||
+	    dp_flow_find(q->dp, q->service, &q->client, q->port_be, &value))
 		return 0;
 	error = dp_jiffies(q->dp, &now);
 	if (error)
 		return error;
+	backend = serin_flow_backend(value);
+	state = serin_flow_state(value);
 	/* Only a SYN or a datagram minds how long ago it was; a connection's packets never do. */
-	if (flow.backend >= q->dp->meta.max_backends ||
-	    (flow.state == SERIN_FLOW_UDP && !dp_flow_is_alive(&flow, now)))
+	if (backend >= q->dp->meta.max_backends ||
+	    (q->dp->services[q->service].vip.protocol == IPPROTO_UDP &&
+	     !dp_flow_is_alive(q->dp, value, now)))
 		return 0;
-	b = &q->dp->backends[flow.backend];
-	if (b->generation != flow.generation || b->state == SERIN_BACKEND_FREE || !b->hop)
+	b = &q->dp->backends[backend];
+	if (b->state == SERIN_BACKEND_FREE || !b->hop)
 		return 0;
 	out->has_flow = true;
 	out->reason = EXPLAIN_FLOW;
-	out->flow_epoch = flow.epoch;
-	out->flow_state = flow.state;
-	if (now > flow.seen_jiffies)
-		out->flow_idle_ms =
-			(now - flow.seen_jiffies) * 1000 / (uint64_t)dp_ticks_per_second();
-	set_backend(q, flow.backend, out);
+	out->flow_epoch = serin_flow_epoch(value);
+	out->flow_state = state;
+	out->flow_idle_ms = dp_flow_idle_ms(value, now);
+	set_backend(q, backend, out);
 	return 0;
 }
 
-static bool ask_target(const struct question *q, struct explanation *out, uint8_t *pool)
+static void set_target(const struct question *q, const struct dp_chosen *chosen,
+		       struct explanation *out)
 {
-	if (!(q->dp->services[q->service].flags & SERIN_SERVICE_TARGETS) ||
-	    !dp_target_match(q->dp, q->service, &q->client, pool, &out->target_len))
-		return false;
 	out->has_target = true;
+	out->target_len = chosen->target_len;
 	out->target_prefix = dp_addr(&q->client);
 	for (int bit = out->target_len; bit < 128; bit++)
 		out->target_prefix.s6_addr[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	return true;
-}
-
-static int ask_table(const struct question *q, uint8_t pool, struct explanation *out)
-{
-	uint32_t id = 0;
-	int error = dp_table_slot(q->dp, q->service, pool, out->slot, &id);
-
-	if (!error)
-		set_backend(q, id, out);
-	return error;
 }
 
 static int ask_choice(const struct question *q, struct explanation *out)
 {
-	const struct serin_service *svc = &q->dp->services[q->service];
-	struct split_layout split;
-	uint8_t pool = 0;
+	struct dp_choice choice;
+	struct dp_chosen chosen;
 	int error;
 
-	dp_split_read(q->dp, q->service, &split);
-	out->hash = serin_flow_hash(svc, &q->client, q->port_be);
-	out->point = serin_hash_point(out->hash);
-	out->table_size = svc->table_size;
-	out->slot = serin_hash_slot(out->hash, svc->table_size);
-	out->reason = EXPLAIN_TARGET;
-	if (!ask_target(q, out, &pool)) {
-		out->reason = EXPLAIN_SPLIT;
-		pool = (uint8_t)serin_split_pick(svc->ring, svc->epoch, out->point);
+	dp_choice_open(q->dp, q->service, &choice);
+	error = dp_choice_make(&choice, &q->client, q->port_be, &chosen);
+	if (!error) {
+		out->reason = chosen.is_fallback ? EXPLAIN_FALLBACK
+			      : chosen.is_target ? EXPLAIN_TARGET
+						 : EXPLAIN_SPLIT;
+		out->hash = chosen.hash;
+		out->point = chosen.point;
+		out->slot = chosen.slot;
+		out->table_size = q->dp->services[q->service].now.table_size;
+		out->is_settled = chosen.is_settled;
+		split_interval(&choice.split, chosen.pool, &out->low, &out->high);
+		memcpy(out->chosen_pool, q->dp->info[q->service].pool[chosen.pool].name,
+		       sizeof(out->chosen_pool));
+		if (chosen.is_target)
+			set_target(q, &chosen, out);
+		if (chosen.has_backend)
+			set_backend(q, chosen.backend, out);
 	}
-	split_interval(&split, pool, &out->low, &out->high);
-	memcpy(out->chosen_pool, q->dp->info[q->service].pool[pool].name, sizeof(out->chosen_pool));
-	error = ask_table(q, pool, out);
-	if (error == -ENOENT) {
-		out->reason = EXPLAIN_FALLBACK;
-		error = ask_table(q, split.primary, out);
-	}
-	return error == -ENOENT ? 0 : error;
+	dp_choice_close(&choice);
+	return error;
 }
 
 int dataplane_explain(struct dataplane *dp, const char *service, const struct in6_addr *client,
@@ -140,7 +130,7 @@ int dataplane_explain(struct dataplane *dp, const char *service, const struct in
 		return -EINVAL;
 	}
 	memcpy(&q.client, client, sizeof(q.client));
-	if (!port && dp->services[id].affinity == SERIN_AFFINITY_CONNECTION) {
+	if (!port && dp->services[id].now.affinity == SERIN_AFFINITY_CONNECTION) {
 		log_error("service %s spreads connections, not clients: say the client's port too "
 			  "(ADDRESS:PORT)",
 			  service);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The flow table, as user space reads it. */
+/* The flow table, as user space reads it and frees entries of it. */
 #include "dataplane/internal.h"
 
 #include <arpa/inet.h>
@@ -9,26 +9,15 @@
 #include <string.h>
 #include <time.h>
 
+#include <serin/hash.h>
+
 #include "lib/log.h"
-
-#define BATCH 4096
-
-uint64_t dp_flow_idle_seconds(enum serin_flow_state state)
-{
-	static const uint64_t seconds[] = {
-		[SERIN_FLOW_SYN] = 60,
-		[SERIN_FLOW_ESTABLISHED] = 2 * 3600 + 240, /* RFC 5382, REQ-5: 2 h 4 min */
-		[SERIN_FLOW_CLOSING] = 60,
-		[SERIN_FLOW_UDP] = 120, /* RFC 4787, REQ-5 */
-	};
-
-	_Static_assert(sizeof(seconds) / sizeof(*seconds) == SERIN_FLOW_STATE_MAX, "one each");
-	return (unsigned int)state < SERIN_FLOW_STATE_MAX ? seconds[state] : 0;
-}
+#include "lib/net.h"
 
 const char *flow_state_name(enum serin_flow_state state)
 {
-	static const char *const names[] = {"syn", "established", "closing", "udp"};
+	static const char *const names[] = {"syn",	   "replied", "adopted",    "udp",
+					    "established", "closing", "udp_replied"};
 
 	_Static_assert(sizeof(names) / sizeof(*names) == SERIN_FLOW_STATE_MAX, "a name each");
 	return (unsigned int)state < SERIN_FLOW_STATE_MAX ? names[state] : "unknown";
@@ -60,39 +49,193 @@ int dp_jiffies(struct dataplane *dp, uint64_t *now)
 	return 0;
 }
 
-bool dp_flow_is_alive(const struct serin_flow *flow, uint64_t now)
+bool dp_flow_is_alive(const struct dataplane *dp, uint64_t value, uint64_t now)
 {
-	uint64_t idle = now > flow->seen_jiffies ? now - flow->seen_jiffies : 0;
+	uint32_t state = serin_flow_state(value);
 
-	return idle <= dp_flow_idle_seconds(flow->state) * (uint64_t)dp_ticks_per_second();
+	return state < SERIN_FLOW_STATE_MAX &&
+	       serin_flow_idle_jiffies(value, now) <=
+		       dp->meta.idle_s[state] * (uint64_t)dp_ticks_per_second();
+}
+
+uint64_t dp_flow_idle_ms(uint64_t value, uint64_t now)
+{
+	return serin_flow_idle_jiffies(value, now) * 1000 / (uint64_t)dp_ticks_per_second();
+}
+
+/* An entry, read as packets read it: key, value, key again. */
+static bool read_entry(const __u64 *key, const __u64 *value, uint64_t *key_out, uint64_t *value_out)
+{
+	*key_out = __atomic_load_n(key, __ATOMIC_ACQUIRE);
+	*value_out = __atomic_load_n(value, __ATOMIC_ACQUIRE);
+	return *key_out && *key_out != SERIN_FLOW_BUSY &&
+	       serin_flow_state(*value_out) != SERIN_FLOW_EVICTED &&
+	       __atomic_load_n(key, __ATOMIC_ACQUIRE) == *key_out;
+}
+
+static bool read_flow4(const struct serin_flow4 *entry, struct dp_flow *out)
+{
+	uint64_t key, value;
+
+	if (!read_entry(&entry->key, &entry->value, &key, &value))
+		return false;
+	*out = (struct dp_flow){
+		.client.word_be = {0, 0, SERIN_V4_MAPPED_BE, (uint32_t)(key >> 32)},
+		.client_port_be = (uint16_t)(key >> 16),
+		.service = serin_flow_service(key),
+		.value = value,
+	};
+	return true;
+}
+
+static bool read_flow6(const struct serin_flow6 *entry, struct dp_flow *out)
+{
+	uint64_t high = __atomic_load_n(&entry->client_high, __ATOMIC_ACQUIRE);
+	uint64_t low = __atomic_load_n(&entry->client_low, __ATOMIC_ACQUIRE);
+	uint64_t key, value;
+
+	if (!read_entry(&entry->key, &entry->value, &key, &value) ||
+	    __atomic_load_n(&entry->client_high, __ATOMIC_ACQUIRE) != high ||
+	    __atomic_load_n(&entry->client_low, __ATOMIC_ACQUIRE) != low)
+		return false;
+	*out = (struct dp_flow){
+		.client.word_be = {(uint32_t)(high >> 32), (uint32_t)high, (uint32_t)(low >> 32),
+				   (uint32_t)low},
+		.client_port_be = (uint16_t)(key >> 16),
+		.service = serin_flow_service(key),
+		.value = value,
+	};
+	return true;
 }
 
 int dp_each_flow(struct dataplane *dp, dp_flow_visitor *visit, void *arg)
 {
-	struct serin_flow_key *keys = calloc(BATCH, sizeof(*keys));
-	struct serin_flow *flows = calloc(BATCH, sizeof(*flows));
-	uint32_t from = 0, next = 0;
-	bool is_first = true, is_last = false;
-	int error = keys && flows ? 0 : -ENOMEM;
+	struct dp_flow flow;
+	int error = 0;
 
-	while (!error && !is_last) {
-		uint32_t count = BATCH;
+	for (uint32_t b = 0; !error && b < dp->meta.flow_buckets; b++)
+		for (int i = 0; !error && i < SERIN_FLOW4_WAYS; i++)
+			if (read_flow4(&dp->flows4[b].flow[i], &flow))
+				error = visit(&flow, arg);
+	for (uint32_t b = 0; !error && b < dp->meta.flow_buckets; b++)
+		for (int i = 0; !error && i < SERIN_FLOW6_WAYS; i++)
+			if (read_flow6(&dp->flows6[b].flow[i], &flow))
+				error = visit(&flow, arg);
+	return error;
+}
 
-		if (bpf_map_lookup_batch(dp->map_fd[DP_MAP_FLOWS], is_first ? NULL : &from, &next,
-					 keys, flows, &count, NULL)) {
-			is_last = errno == ENOENT;
-			if (!is_last) {
-				error = -errno;
-				break;
-			}
+static bool is_flow(const struct dp_flow *f, uint32_t service, const struct serin_addr *client,
+		    uint16_t port_be)
+{
+	return f->service == service && f->client_port_be == port_be &&
+	       serin_addr_equal(&f->client, client);
+}
+
+int dp_flow_find(struct dataplane *dp, uint32_t service, const struct serin_addr *client,
+		 uint16_t port_be, uint64_t *value)
+{
+	struct in6_addr addr = dp_addr(client);
+	bool is_v4 = net_is_v4(&addr);
+	struct dp_flow flow;
+	uint64_t hash;
+
+	if (is_v4)
+		hash = serin_flow4_hash(serin_flow4_key(client->word_be[3], port_be, service),
+					dp->meta.flow_secret);
+	else
+		hash = serin_flow6_hash(client, port_be, service, dp->meta.flow_secret);
+	for (int half = 0; half < 2; half++) {
+		uint32_t b = (uint32_t)(hash >> 32 * half) & (dp->meta.flow_buckets - 1);
+
+		for (int i = 0; i < SERIN_FLOW4_WAYS; i++) {
+			bool is_there = is_v4 ? read_flow4(&dp->flows4[b].flow[i], &flow)
+					      : read_flow6(&dp->flows6[b].flow[i], &flow);
+
+			if (!is_there || !is_flow(&flow, service, client, port_be))
+				continue;
+			*value = flow.value;
+			return 0;
 		}
-		for (uint32_t i = 0; !error && i < count; i++)
-			error = visit(&keys[i], &flows[i], arg);
-		is_first = false;
-		from = next;
 	}
-	free(keys);
-	free(flows);
+	return -ENOENT;
+}
+
+/* Which entries are to go: those that name a backend, or the dead ones of a service. */
+struct forgetting {
+	const struct dataplane *dp;
+	const uint8_t *is_gone; /* by backend; NULL: any */
+	int64_t service;	/* -1: any, dead or alive */
+	uint64_t now_jiffies;
+};
+
+static bool is_to_go(const struct forgetting *f, uint64_t key, uint64_t value)
+{
+	uint32_t backend = serin_flow_backend(value);
+
+	if (f->is_gone && (backend >= f->dp->meta.max_backends || !f->is_gone[backend]))
+		return false;
+	return f->service < 0 || (serin_flow_service(key) == f->service &&
+				  !dp_flow_is_alive(f->dp, value, f->now_jiffies));
+}
+
+/* As the packet path evicts: the value first, so that nobody's change of it can come between. */
+static void forget_entry(const struct forgetting *f, __u64 *key, __u64 *value)
+{
+	uint64_t seen = __atomic_load_n(value, __ATOMIC_ACQUIRE);
+	uint64_t evicted = seen | (uint64_t)SERIN_FLOW_EVICTED << SERIN_FLOW_STATE_SHIFT;
+	uint64_t there = __atomic_load_n(key, __ATOMIC_ACQUIRE);
+
+	if (!there || there == SERIN_FLOW_BUSY || !is_to_go(f, there, seen))
+		return;
+	if (__sync_bool_compare_and_swap(value, seen, evicted))
+		__atomic_store_n(key, 0, __ATOMIC_RELEASE);
+}
+
+static void forget(struct dataplane *dp, const struct forgetting *f)
+{
+	for (uint32_t b = 0; b < dp->meta.flow_buckets; b++) {
+		for (int i = 0; i < SERIN_FLOW4_WAYS; i++)
+			forget_entry(f, &dp->flows4[b].flow[i].key, &dp->flows4[b].flow[i].value);
+		for (int i = 0; i < SERIN_FLOW6_WAYS; i++)
+			forget_entry(f, &dp->flows6[b].flow[i].key, &dp->flows6[b].flow[i].value);
+	}
+}
+
+void dp_flows_forget(struct dataplane *dp, const uint8_t *is_gone)
+{
+	const struct forgetting f = {.dp = dp, .is_gone = is_gone, .service = -1};
+
+	forget(dp, &f);
+}
+
+void dp_flows_forget_dead(struct dataplane *dp, uint32_t service, uint64_t now_jiffies)
+{
+	const struct forgetting f = {.dp = dp, .service = service, .now_jiffies = now_jiffies};
+
+	forget(dp, &f);
+}
+
+int dp_flow_counters(struct dataplane *dp, struct serin_flow_counters *out)
+{
+	struct serin_flow_counters *per_cpu = calloc((size_t)dp->cpu_count, sizeof(*per_cpu));
+	struct serin_flow_counters sum = {};
+	uint32_t zero = 0;
+	int error = 0;
+
+	if (!per_cpu)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_FLOW_COUNTERS], &zero, per_cpu))
+		error = -errno;
+	for (int cpu = 0; !error && cpu < dp->cpu_count; cpu++) {
+		sum.inserted += per_cpu[cpu].inserted;
+		sum.unremembered += per_cpu[cpu].unremembered;
+		sum.unlocked += per_cpu[cpu].unlocked;
+		for (int state = 0; state < SERIN_FLOW_STATE_MAX; state++)
+			sum.evicted[state] += per_cpu[cpu].evicted[state];
+	}
+	free(per_cpu);
+	if (!error)
+		*out = sum;
 	return error;
 }
 
@@ -103,32 +246,31 @@ struct view_arg {
 	uint64_t now;
 };
 
-static int view_flow(const struct serin_flow_key *key, const struct serin_flow *flow, void *arg)
+static int view_flow(const struct dp_flow *flow, void *arg)
 {
 	struct view_arg *v = arg;
 	const struct dataplane *dp = v->dp;
+	uint32_t backend = serin_flow_backend(flow->value);
 	const struct serin_backend *b;
 	struct flow_view view;
 
-	if (key->service >= dp->meta.max_services || flow->backend >= dp->meta.max_backends)
+	if (flow->service >= dp->meta.max_services || backend >= dp->meta.max_backends)
 		return 0;
-	b = &dp->backends[flow->backend];
-	if (b->generation != flow->generation || b->service != key->service ||
-	    b->pool >= SERIN_MAX_POOLS || !dp_flow_is_alive(flow, v->now))
+	b = &dp->backends[backend];
+	if (b->state == SERIN_BACKEND_FREE || b->service != flow->service ||
+	    b->pool >= SERIN_MAX_POOLS || !dp_flow_is_alive(dp, flow->value, v->now))
 		return 0; /* it binds nobody any more */
 	view = (struct flow_view){
-		.service = dp->info[key->service].name,
-		.pool = dp->info[key->service].pool[b->pool].name,
-		.client = dp_addr(&key->client),
-		.client_port = ntohs(key->client_port_be),
+		.service = dp->info[flow->service].name,
+		.pool = dp->info[flow->service].pool[b->pool].name,
+		.client = dp_addr(&flow->client),
+		.client_port = ntohs(flow->client_port_be),
 		.backend = dp_addr(&b->at.addr),
 		.backend_port = ntohs(b->at.port_be),
-		.state = flow->state,
-		.epoch = flow->epoch,
+		.state = serin_flow_state(flow->value),
+		.epoch = serin_flow_epoch(flow->value),
+		.idle_ms = dp_flow_idle_ms(flow->value, v->now),
 	};
-	if (v->now > flow->seen_jiffies)
-		view.idle_ms =
-			(v->now - flow->seen_jiffies) * 1000 / (uint64_t)dp_ticks_per_second();
 	return v->visit(&view, v->arg);
 }
 

@@ -18,10 +18,18 @@
 	X(SERVICE_INDEX, service_index)       \
 	X(SERVICES, services)                 \
 	X(TABLES, tables)                     \
+	X(BASE_TABLES, base_tables)           \
 	X(BACKENDS, backends)                 \
 	X(BACKEND_INDEX, backend_index)       \
 	X(TARGETS, targets)                   \
-	X(FLOWS, flows)                       \
+	X(FLOWS4, flows4)                     \
+	X(FLOWS6, flows6)                     \
+	X(FLOW_LOCKS, flow_locks)             \
+	X(FLOW_COUNTERS, flow_counters)       \
+	X(ROUTES, routes)                     \
+	X(CLIENT_HOPS, client_hops)           \
+	X(DIRECT_FLOWS, direct_flows)         \
+	X(SWITCHES, switches)                 \
 	X(PORTS, ports)                       \
 	X(TX_PORTS, tx_ports)                 \
 	X(POOL_COUNTERS, pool_counters)       \
@@ -56,11 +64,16 @@ struct dataplane {
 	struct serin_bucket *backend_index;
 	struct serin_port *ports;
 	struct serin_service_info *info;
+	struct serin_bucket4 *flows4;
+	struct serin_bucket6 *flows6;
+	struct serin_routes *routes; /* two */
+	struct serin_switches *switches;
+	uint8_t *is_gone; /* by id: backends freed whose flows are still to be forgotten; or NULL */
 };
 
 /* ---- pins.c: directories, the lock, opening and publishing ---- */
 
-#define DP_VERSION_DIR "v1" /* pins of SERIN_ABI_VERSION */
+#define DP_VERSION_DIR "v2" /* pins of SERIN_ABI_VERSION */
 #define DP_STAGING_DIR "new"
 #define DP_LINK_PREFIX "link_"
 
@@ -72,7 +85,7 @@ int dp_lock(struct dataplane *dp, bool create);
  * a killed apply had attached and not yet published. */
 int dp_open_pins(struct dataplane *dp);
 int dp_mmap(struct dataplane *dp);
-/* "DIR/v1/NAME" or, before publishing, "DIR/new/NAME". */
+/* "DIR/v2/NAME" or, before publishing, "DIR/new/NAME". */
 int dp_pin_path(const struct dataplane *dp, const char *name, char path[PATH_MAX]);
 /* Pins everything in the staging directory, without the links. */
 int dp_stage(struct dataplane *dp);
@@ -83,7 +96,7 @@ int dp_remove_tree(const char *path);
 /* ---- load.c ---- */
 
 /* Loads the program with new maps of these sizes into dp. */
-int dp_load(struct dataplane *dp, const struct model_limits *limits);
+int dp_load(struct dataplane *dp, const struct model *m);
 /* If the pinned program is not the one in this executable, puts this one in its place. */
 int dp_upgrade(struct dataplane *dp, bool dry_run, FILE *changes);
 
@@ -132,8 +145,17 @@ int64_t dp_service_find(const struct dataplane *dp, const char *name);
 /* Slot of a pool of that name (of the file, or leaving), or -1. */
 int dp_pool_find(const struct dataplane *dp, uint32_t service, const char *name);
 void dp_split_read(const struct dataplane *dp, uint32_t service, struct split_layout *out);
-/* Fills the next split of the ring, then the one store. Returns the new epoch. */
+/* Fills the next generation of the ring, then the one store. What is settled shrinks to where the
+ * new split agrees with it. Returns the new epoch. */
 uint32_t dp_split_store(struct dataplane *dp, uint32_t service, const struct split_layout *layout);
+/* The same for a service's first split: everything is settled on it. */
+void dp_split_found(struct dataplane *dp, uint32_t service, const struct split_layout *layout);
+/* Marks every place of a service as moving, as before a change of how clients are hashed. */
+void dp_split_unsettle(struct dataplane *dp, uint32_t service);
+/* Makes the live split and hashing the base, and everything settled on them. */
+void dp_split_settle(struct dataplane *dp, uint32_t service);
+/* Notes that a choice of the service has changed: it settles no sooner than flows idle from now. */
+void dp_service_changed(struct dataplane *dp, uint32_t service);
 void dp_note_change(struct dataplane *dp, uint32_t service, const struct dataplane_author *author);
 int dp_counters_clear(struct dataplane *dp, enum dp_map map, uint32_t index);
 
@@ -154,9 +176,49 @@ bool dp_backend_takes_flows(const struct serin_backend *b);
 /* Rebuilds a pool's table if it is not made of the backends that take flows now. */
 int dp_table_refresh(struct dataplane *dp, const struct roster *r, uint32_t service, uint32_t pool);
 int dp_tables_refresh_all(struct dataplane *dp);
-/* Reads one slot of the table the packet path uses. -ENOENT: the pool has none. */
-int dp_table_slot(struct dataplane *dp, uint32_t service, uint32_t pool, uint32_t slot,
-		  uint32_t *id);
+/* Makes the tables in use the base's and their slots unchanged. */
+int dp_tables_settle(struct dataplane *dp, uint32_t service);
+/* A copy of one of the tables the packet path uses, to read many slots of. -ENOENT: there is none. */
+struct dp_table {
+	const uint64_t *elements; /* a word each, in the lower half */
+	uint32_t size;
+};
+int dp_table_open(struct dataplane *dp, enum dp_map map, uint32_t pool_index, struct dp_table *out);
+uint32_t dp_table_word(const struct dp_table *t, uint32_t slot);
+void dp_table_close(struct dp_table *t);
+
+/* ---- choice.c: what the packet path would choose, for many clients ---- */
+
+struct dp_choice {
+	struct dataplane *dp;
+	uint32_t service;
+	struct split_layout split;
+	struct dp_table tables[SERIN_MAX_POOLS]; /* opened as they are asked for */
+	int table_error[SERIN_MAX_POOLS];	 /* 1: not asked for yet */
+};
+
+struct dp_chosen {
+	uint64_t hash;
+	uint32_t point;
+	uint32_t slot;
+	uint8_t pool; /* by rule or split, before any fallback */
+	bool is_target;
+	uint8_t target_len;
+	bool is_fallback;
+	bool has_backend;
+	uint32_t backend;
+	bool is_settled; /* no flow table is asked */
+};
+
+void dp_choice_open(struct dataplane *dp, uint32_t service, struct dp_choice *out);
+int dp_choice_make(struct dp_choice *c, const struct serin_addr *client, uint16_t port_be,
+		   struct dp_chosen *out);
+void dp_choice_close(struct dp_choice *c);
+
+/* ---- settle.c ---- */
+
+/* Settles every service whose changes all flows have outlived. Returns how many, or -errno. */
+int dp_settle(struct dataplane *dp);
 
 /* ---- backends.c ---- */
 
@@ -172,7 +234,9 @@ struct dp_backend_spec {
 /* A free slot at or after *from, or -1; *from moves past it. */
 int64_t dp_backend_slot(const struct dataplane *dp, uint32_t *from);
 int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_spec *spec);
+/* Its flows are forgotten by dp_backends_forget(), which must come before the slot is used again. */
 void dp_backend_free(struct dataplane *dp, uint32_t id);
+void dp_backends_forget(struct dataplane *dp);
 /* Frees the leaving backends that no living flow needs, or, with @changes, only tells of them.
  * @keeps: by id, those to leave alone. Returns how many, or -errno. */
 int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps, FILE *changes);
@@ -215,8 +279,25 @@ bool dp_target_match(struct dataplane *dp, uint32_t service, const struct serin_
 /* Jiffies now and ticks per second, for the ages of flows. */
 int dp_jiffies(struct dataplane *dp, uint64_t *now);
 long dp_ticks_per_second(void);
-typedef int dp_flow_visitor(const struct serin_flow_key *key, const struct serin_flow *flow,
-			    void *arg);
+
+struct dp_flow {
+	struct serin_addr client;
+	uint16_t client_port_be;
+	uint32_t service;
+	uint64_t value; /* see SERIN_FLOW_SEEN_SHIFT and the rest */
+};
+
+typedef int dp_flow_visitor(const struct dp_flow *flow, void *arg);
 int dp_each_flow(struct dataplane *dp, dp_flow_visitor *visit, void *arg);
-bool dp_flow_is_alive(const struct serin_flow *flow, uint64_t now_jiffies);
-uint64_t dp_flow_idle_seconds(enum serin_flow_state state);
+/* The entry of one flow: 0 or -ENOENT. */
+int dp_flow_find(struct dataplane *dp, uint32_t service, const struct serin_addr *client,
+		 uint16_t port_be, uint64_t *value);
+bool dp_flow_is_alive(const struct dataplane *dp, uint64_t value, uint64_t now_jiffies);
+uint64_t dp_flow_idle_ms(uint64_t value, uint64_t now_jiffies);
+/* Frees every entry that names one of these backends (flags by id), in one walk over the table. */
+void dp_flows_forget(struct dataplane *dp, const uint8_t *is_gone);
+/* Frees the entries of a service whose flows are over: one of them may be met again, by another flow
+ * of the same client and port, when the service has settled and moves once more. */
+void dp_flows_forget_dead(struct dataplane *dp, uint32_t service, uint64_t now_jiffies);
+/* Sums the counters of all CPUs. */
+int dp_flow_counters(struct dataplane *dp, struct serin_flow_counters *out);

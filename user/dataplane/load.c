@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -35,8 +36,9 @@ static uint32_t next_power_of_two(uint32_t n)
 }
 
 /* Buckets have 16 ways: with one bucket for each 4 entries a full one is one in 10^6. */
-static struct serin_meta make_meta(const struct model_limits *limits)
+static struct serin_meta make_meta(const struct model *m)
 {
+	const struct model_limits *limits = &m->limits;
 	struct serin_meta meta = {
 		.magic = SERIN_ABI_MAGIC,
 		.abi_version = SERIN_ABI_VERSION,
@@ -45,6 +47,18 @@ static struct serin_meta make_meta(const struct model_limits *limits)
 		.max_flows = limits->flows,
 		.service_buckets = next_power_of_two(limits->services / 4 + 16),
 		.backend_buckets = next_power_of_two(limits->backends / 4 + 16),
+		/* Four ways, half full. */
+		.flow_buckets = next_power_of_two(limits->flows / 2 + 1),
+		.idle_s =
+			{
+				[SERIN_FLOW_SYN] = m->idle.syn_s,
+				[SERIN_FLOW_REPLIED] = m->idle.syn_s,
+				[SERIN_FLOW_ADOPTED] = m->idle.established_s,
+				[SERIN_FLOW_UDP] = m->idle.udp_s,
+				[SERIN_FLOW_ESTABLISHED] = m->idle.established_s,
+				[SERIN_FLOW_CLOSING] = m->idle.closing_s,
+				[SERIN_FLOW_UDP_REPLIED] = m->idle.udp_s,
+			},
 		.program_id = program_id(),
 	};
 
@@ -74,6 +88,7 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 	case DP_MAP_SERVICE_INFO:
 		return m->max_services;
 	case DP_MAP_TABLES:
+	case DP_MAP_BASE_TABLES:
 	case DP_MAP_POOL_COUNTERS:
 		return m->max_services * SERIN_MAX_POOLS;
 	case DP_MAP_BACKENDS:
@@ -81,8 +96,9 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 		return m->max_backends;
 	case DP_MAP_BACKEND_INDEX:
 		return m->backend_buckets;
-	case DP_MAP_FLOWS:
-		return m->max_flows;
+	case DP_MAP_FLOWS4:
+	case DP_MAP_FLOWS6:
+		return m->flow_buckets;
 	default:
 		return 0; /* fixed in the program */
 	}
@@ -90,6 +106,8 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 
 static int set_sizes(struct serin_bpf *skel, const struct serin_meta *meta)
 {
+	uint32_t ticks = (uint32_t)dp_ticks_per_second();
+
 	for (int i = 0; i < DP_MAP_MAX; i++) {
 		uint32_t entries = entries_of(meta, i);
 		int error = entries ? bpf_map__set_max_entries(map_of(skel, i), entries) : 0;
@@ -99,9 +117,13 @@ static int set_sizes(struct serin_bpf *skel, const struct serin_meta *meta)
 	}
 	skel->rodata->service_bucket_mask = meta->service_buckets - 1;
 	skel->rodata->backend_bucket_mask = meta->backend_buckets - 1;
+	skel->rodata->flow_bucket_mask = meta->flow_buckets - 1;
+	memcpy((void *)skel->rodata->flow_secret, meta->flow_secret, sizeof(meta->flow_secret));
 	for (int i = 0; i < SERIN_FLOW_STATE_MAX; i++)
-		skel->rodata->flow_idle_jiffies[i] =
-			dp_flow_idle_seconds(i) * (uint64_t)dp_ticks_per_second();
+		skel->rodata->flow_idle_jiffies[i] = meta->idle_s[i] * (uint64_t)ticks;
+	/* All CPUs together take two seconds to turn the table over. */
+	skel->rodata->flow_evictions_per_jiffy =
+		meta->max_flows / (2 * ticks * (uint32_t)libbpf_num_possible_cpus()) + 1;
 	return 0;
 }
 
@@ -164,13 +186,15 @@ static int keep_fds(struct dataplane *dp, struct serin_bpf *skel, bool with_maps
 	return error;
 }
 
-int dp_load(struct dataplane *dp, const struct model_limits *limits)
+int dp_load(struct dataplane *dp, const struct model *m)
 {
-	struct serin_meta meta = make_meta(limits);
+	struct serin_meta meta = make_meta(m);
 	struct serin_bpf *skel = NULL;
 	uint32_t zero = 0;
 	int error;
 
+	if (getrandom(meta.flow_secret, sizeof(meta.flow_secret), 0) != sizeof(meta.flow_secret))
+		return -EIO;
 	error = load_program(dp, &meta, &skel);
 	if (error)
 		return error;

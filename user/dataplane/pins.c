@@ -45,7 +45,7 @@ struct mapping {
 	size_t entries;
 };
 
-#define DP_MAPPINGS 6
+#define DP_MAPPINGS 10
 
 static void list_mappings(struct dataplane *dp, struct mapping out[DP_MAPPINGS])
 {
@@ -62,6 +62,12 @@ static void list_mappings(struct dataplane *dp, struct mapping out[DP_MAPPINGS])
 		{(void **)&dp->ports, DP_MAP_PORTS, sizeof(struct serin_port), SERIN_MAX_PORTS},
 		{(void **)&dp->info, DP_MAP_SERVICE_INFO, sizeof(struct serin_service_info),
 		 m->max_services},
+		{(void **)&dp->flows4, DP_MAP_FLOWS4, sizeof(struct serin_bucket4),
+		 m->flow_buckets},
+		{(void **)&dp->flows6, DP_MAP_FLOWS6, sizeof(struct serin_bucket6),
+		 m->flow_buckets},
+		{(void **)&dp->routes, DP_MAP_ROUTES, sizeof(struct serin_routes), 2},
+		{(void **)&dp->switches, DP_MAP_SWITCHES, sizeof(struct serin_switches), 1},
 	};
 
 	memcpy(out, all, sizeof(all));
@@ -106,6 +112,7 @@ void dp_fini(struct dataplane *dp)
 	for (int i = 0; i < DP_MAP_MAX; i++)
 		if (dp->map_fd[i] >= 0)
 			close(dp->map_fd[i]);
+	free(dp->is_gone);
 	if (dp->program_fd >= 0)
 		close(dp->program_fd);
 	if (dp->clock_fd >= 0)

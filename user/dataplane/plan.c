@@ -119,9 +119,10 @@ static int plan_cohort(struct dataplane *dp, struct plan *p, const struct servic
 		return 0;
 	if (info->seed != m->seed)
 		what = "seed";
-	else if (svc->affinity != m->affinity)
+	else if (svc->now.affinity != m->affinity)
 		what = "affinity";
-	else if (svc->client_prefix6 != m->client_prefix6 && m->affinity == SERIN_AFFINITY_CLIENT)
+	else if (svc->now.client_prefix6 != m->client_prefix6 &&
+		 m->affinity == SERIN_AFFINITY_CLIENT)
 		what = "client_prefix6";
 	if (what && has_weight_outside_primary(dp, s->id)) {
 		log_error(

@@ -118,7 +118,7 @@ void plan_tell_leaving(struct dataplane *dp, struct plan *p)
 	for (uint32_t id = 0; id < dp->meta.max_backends; id++) {
 		const struct serin_backend *b = &dp->backends[id];
 
-		if (b->state == SERIN_BACKEND_FREE || b->state == SERIN_BACKEND_LEAVING ||
+		if (b->state == SERIN_BACKEND_FREE || b->state >= SERIN_BACKEND_LEAVING ||
 		    p->keeps_backend[id] || !p->keeps_service[b->service])
 			continue;
 		plan_tell(p, "- service %s: pool %s: backend %s; it keeps its connections",

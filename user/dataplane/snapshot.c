@@ -36,7 +36,7 @@ const char *dataplane_reason_action(enum serin_reason reason)
 
 const char *snapshot_backend_state_name(const struct snapshot_backend *b)
 {
-	static const char *const names[] = {"free", "up", "draining", "leaving"};
+	static const char *const names[] = {"free", "up", "draining", "leaving", "retired"};
 
 	_Static_assert(sizeof(names) / sizeof(*names) == SERIN_BACKEND_STATE_MAX, "a name each");
 	if (b->state == SERIN_BACKEND_UP && !b->has_hop)
@@ -84,8 +84,11 @@ static int copy_backends(struct copying *c, const struct snapshot_service *s,
 		return -ENOMEM;
 	for (size_t i = 0; !error && i < count; i++) {
 		const struct serin_backend *b = &c->dp->backends[ids[i]];
-		struct snapshot_backend *out = &pool->backends[pool->backend_count++];
+		struct snapshot_backend *out;
 
+		if (b->state == SERIN_BACKEND_RETIRED)
+			continue;
+		out = &pool->backends[pool->backend_count++];
 		*out = (struct snapshot_backend){
 			.address = dp_addr(&b->at.addr),
 			.port = ntohs(b->at.port_be),
@@ -150,10 +153,12 @@ static int copy_service(struct copying *c, uint32_t id, struct snapshot_service 
 		.port = ntohs(svc->vip.port_be),
 		.protocol = svc->vip.protocol,
 		.forwarding = svc->forwarding,
-		.affinity = svc->affinity,
-		.client_prefix6 = svc->client_prefix6,
+		.affinity = svc->now.affinity,
+		.client_prefix6 = svc->now.client_prefix6,
 		.seed = info->seed,
-		.table_size = svc->table_size,
+		.table_size = svc->now.table_size,
+		.is_settled = !svc->changed_ns,
+		.is_tracked = svc->flags & SERIN_SERVICE_TRACKED,
 		.epoch = svc->epoch,
 		.last = info->last,
 	};
@@ -249,11 +254,40 @@ static int copy_verdicts(struct dataplane *dp, struct snapshot *s)
 	return error;
 }
 
-static int count_flow(const struct serin_flow_key *key, const struct serin_flow *flow, void *arg)
+struct counting {
+	const struct dataplane *dp;
+	uint64_t now_jiffies;
+	uint64_t alive;
+};
+
+static int count_flow(const struct dp_flow *flow, void *arg)
 {
-	(void)key;
-	(void)flow;
-	(*(uint64_t *)arg)++;
+	struct counting *c = arg;
+
+	c->alive += dp_flow_is_alive(c->dp, flow->value, c->now_jiffies);
+	return 0;
+}
+
+static int copy_flow_table(struct dataplane *dp, struct snapshot *s)
+{
+	struct counting counting = {.dp = dp};
+	struct serin_flow_counters c;
+	int error = dp_jiffies(dp, &counting.now_jiffies);
+
+	if (!error)
+		error = dp_each_flow(dp, count_flow, &counting);
+	s->flow_entries = counting.alive;
+	if (!error)
+		error = dp_flow_counters(dp, &c);
+	if (error)
+		return error;
+	s->flow_capacity = dp->meta.max_flows;
+	s->flow_bytes4 = sizeof(struct serin_bucket4) * dp->meta.flow_buckets;
+	s->flow_bytes6 = sizeof(struct serin_bucket6) * dp->meta.flow_buckets;
+	s->flows_inserted = c.inserted;
+	s->flows_unremembered = c.unremembered;
+	for (int state = 0; state < SERIN_FLOW_STATE_MAX; state++)
+		s->flows_evicted[state] = c.evicted[state];
 	return 0;
 }
 
@@ -275,14 +309,13 @@ int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
 	if (!error)
 		error = copy_verdicts(dp, s);
 	if (!error)
-		error = dp_each_flow(dp, count_flow, &s->flow_entries);
+		error = copy_flow_table(dp, s);
 	roster_fini(&c.roster);
 	free(c.per_cpu);
 	if (error) {
 		snapshot_free(s);
 		return error;
 	}
-	s->flow_capacity = dp->meta.max_flows;
 	memcpy(s->made_by, dp->meta.made_by, sizeof(s->made_by));
 	*out = s;
 	return 0;

@@ -107,55 +107,130 @@ static struct maglev_backend *list_eligible(const struct dataplane *dp, const ui
 	return list;
 }
 
-/* A new table map with these contents; its fd or -errno. */
-static int make_table(const struct maglev_backend *list, size_t count, uint32_t size)
+/* Array elements are 8 bytes apart, whatever their size. */
+static size_t table_length(uint32_t size)
+{
+	return size * sizeof(uint64_t);
+}
+
+int dp_table_open(struct dataplane *dp, enum dp_map map, uint32_t pool_index, struct dp_table *out)
+{
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info), id;
+	void *elements;
+	int error = 0, fd;
+
+	if (bpf_map_lookup_elem(dp->map_fd[map], &pool_index, &id))
+		return -errno;
+	fd = bpf_map_get_fd_by_id(id);
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		error = -errno;
+	elements = error ? MAP_FAILED
+			 : mmap(NULL, table_length(info.max_entries), PROT_READ, MAP_SHARED, fd, 0);
+	if (!error && elements == MAP_FAILED)
+		error = -errno;
+	close(fd);
+	if (error)
+		return error;
+	*out = (struct dp_table){elements, info.max_entries};
+	return 0;
+}
+
+uint32_t dp_table_word(const struct dp_table *t, uint32_t slot)
+{
+	return slot < t->size ? (uint32_t)t->elements[slot] : 0;
+}
+
+void dp_table_close(struct dp_table *t)
+{
+	if (t->elements)
+		munmap((void *)t->elements, table_length(t->size));
+	t->elements = NULL;
+}
+
+/* A new table map with these words; its fd or -errno. */
+static int make_table(const uint32_t *words, uint32_t size)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	/* Array elements are 8 bytes apart, whatever their size. */
-	size_t length = size * sizeof(uint64_t);
-	uint32_t *slots = calloc(size, sizeof(*slots));
-	uint64_t *elements = MAP_FAILED;
-	int error, fd = -1;
+	uint64_t *elements;
+	int error, fd;
 
-	if (!slots)
-		return -ENOMEM;
-	error = maglev_build(list, count, slots, size);
-	if (error)
-		goto out;
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(uint32_t), sizeof(uint32_t), size,
 			    &opts);
-	if (fd < 0) {
-		error = -errno;
-		goto out;
-	}
-	elements = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (fd < 0)
+		return -errno;
+	elements = mmap(NULL, table_length(size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (elements == MAP_FAILED) {
 		error = -errno;
-		goto out;
+		close(fd);
+		return error;
 	}
 	for (uint32_t i = 0; i < size; i++)
-		*(uint32_t *)&elements[i] = slots[i];
-	munmap(elements, length);
-out:
-	free(slots);
-	if (error && fd >= 0)
-		close(fd);
-	return error ? error : fd;
+		elements[i] = words[i];
+	munmap(elements, table_length(size));
+	return fd;
+}
+
+/*
+ * Which slots have had another backend since the base: those that had in the table before, and
+ * those that get another one now. With no table before, or one of another size, all of them.
+ */
+static void mark_changed(struct dataplane *dp, uint32_t index, uint32_t *words, uint32_t size)
+{
+	struct dp_table before = {};
+	bool has_before = !dp_table_open(dp, DP_MAP_TABLES, index, &before) && before.size == size;
+
+	for (uint32_t i = 0; i < size; i++)
+		if (!has_before || dp_table_word(&before, i) != words[i])
+			words[i] |= SERIN_SLOT_CHANGED;
+	dp_table_close(&before);
+}
+
+/* A service that no packet has reached yet: what it begins with is its base. */
+static bool is_unborn(const struct dataplane *dp, uint32_t service)
+{
+	return !dp->services[service].epoch;
+}
+
+static int set_table(struct dataplane *dp, uint32_t index, const uint32_t *words, uint32_t size)
+{
+	bool is_base = is_unborn(dp, index / SERIN_MAX_POOLS);
+	int error = 0, fd = make_table(words, size);
+
+	if (fd < 0)
+		return fd;
+	if (is_base && bpf_map_update_elem(dp->map_fd[DP_MAP_BASE_TABLES], &index, &fd, BPF_ANY))
+		error = -errno;
+	if (!error && bpf_map_update_elem(dp->map_fd[DP_MAP_TABLES], &index, &fd, BPF_ANY))
+		error = -errno;
+	close(fd);
+	return error;
 }
 
 static int swap_table(struct dataplane *dp, uint32_t index, const struct maglev_backend *list,
 		      size_t count)
 {
-	int outer = dp->map_fd[DP_MAP_TABLES];
-	int error, fd;
+	uint32_t service = index / SERIN_MAX_POOLS, size = dp->info[service].table_size;
+	uint32_t *words;
+	int error;
 
+	if (!is_unborn(dp, service))
+		dp_service_changed(dp, service);
 	if (!count)
-		return bpf_map_delete_elem(outer, &index) && errno != ENOENT ? -errno : 0;
-	fd = make_table(list, count, dp->info[index / SERIN_MAX_POOLS].table_size);
-	if (fd < 0)
-		return fd;
-	error = bpf_map_update_elem(outer, &index, &fd, BPF_ANY) ? -errno : 0;
-	close(fd);
+		return bpf_map_delete_elem(dp->map_fd[DP_MAP_TABLES], &index) && errno != ENOENT
+			       ? -errno
+			       : 0;
+	words = calloc(size, sizeof(*words));
+	if (!words)
+		return -ENOMEM;
+	error = maglev_build(list, count, words, size);
+	if (!error && !is_unborn(dp, service))
+		mark_changed(dp, index, words, size);
+	if (!error)
+		error = set_table(dp, index, words, size);
+	free(words);
 	return error;
 }
 
@@ -204,18 +279,50 @@ int dp_tables_refresh_all(struct dataplane *dp)
 	return error;
 }
 
-int dp_table_slot(struct dataplane *dp, uint32_t service, uint32_t pool, uint32_t slot,
-		  uint32_t *id)
+/* The marks come off in place: whether a packet sees one or not, it gets the same backend. */
+static int clear_marks(int fd)
 {
-	uint32_t index = dp_pool_index(service, pool), table_id;
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info);
+	volatile uint64_t *elements;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	elements = mmap(NULL, table_length(info.max_entries), PROT_READ | PROT_WRITE, MAP_SHARED,
+			fd, 0);
+	if (elements == MAP_FAILED)
+		return -errno;
+	for (uint32_t i = 0; i < info.max_entries; i++)
+		if (elements[i] & SERIN_SLOT_CHANGED)
+			elements[i] = elements[i] & SERIN_SLOT_BACKEND;
+	munmap((void *)elements, table_length(info.max_entries));
+	return 0;
+}
+
+static int settle_table(struct dataplane *dp, uint32_t index)
+{
+	int base = dp->map_fd[DP_MAP_BASE_TABLES];
+	uint32_t id;
 	int error, fd;
 
-	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_TABLES], &index, &table_id))
-		return -errno;
-	fd = bpf_map_get_fd_by_id(table_id);
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_TABLES], &index, &id)) {
+		if (errno != ENOENT)
+			return -errno;
+		return bpf_map_delete_elem(base, &index) && errno != ENOENT ? -errno : 0;
+	}
+	fd = bpf_map_get_fd_by_id(id);
 	if (fd < 0)
 		return -errno;
-	error = bpf_map_lookup_elem(fd, &slot, id) ? -errno : 0;
+	error = bpf_map_update_elem(base, &index, &fd, BPF_ANY) ? -errno : clear_marks(fd);
 	close(fd);
+	return error;
+}
+
+int dp_tables_settle(struct dataplane *dp, uint32_t service)
+{
+	int error = 0;
+
+	for (uint32_t pool = 0; !error && pool < SERIN_MAX_POOLS; pool++)
+		error = settle_table(dp, dp_pool_index(service, pool));
 	return error;
 }

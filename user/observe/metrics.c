@@ -39,6 +39,12 @@ static void write_service_families(FILE *out, const struct snapshot *s)
 		metrics_put_service(out, "serin_service_epoch", &s->services[i]);
 		metrics_put_value(out, s->services[i].epoch);
 	}
+	metrics_put_head(out, "serin_service_settled", METRICS_GAUGE,
+			 "Whether no choice has changed that a living flow could remember.");
+	for (size_t i = 0; i < s->service_count; i++) {
+		metrics_put_service(out, "serin_service_settled", &s->services[i]);
+		metrics_put_value(out, s->services[i].is_settled);
+	}
 	metrics_put_head(out, "serin_service_last_change_timestamp_seconds", METRICS_GAUGE,
 			 "When the live split was made, as Unix time; 0 if that is not known.");
 	for (size_t i = 0; i < s->service_count; i++) {
@@ -79,6 +85,32 @@ static void write_plain(FILE *out, const char *family, const char *help, uint64_
 	fprintf(out, "%s %" PRIu64 "\n", family, value);
 }
 
+static void write_counter(FILE *out, const char *family, const char *help, uint64_t value)
+{
+	metrics_put_head(out, family, METRICS_COUNTER, help);
+	fprintf(out, "%s %" PRIu64 "\n", family, value);
+}
+
+static void write_flow_table(FILE *out, const struct snapshot *s)
+{
+	write_plain(out, "serin_flow_table_entries", "Flows remembered now.", s->flow_entries);
+	write_plain(out, "serin_flow_table_capacity", "Flows of each family there is room for.",
+		    s->flow_capacity);
+	write_plain(out, "serin_flow_table_bytes", "Memory of the flow table.",
+		    s->flow_bytes4 + s->flow_bytes6);
+	write_counter(out, "serin_flow_table_inserted_total", "Flows remembered.",
+		      s->flows_inserted);
+	write_counter(out, "serin_flow_table_unremembered_total",
+		      "Flows that found no place in the table.", s->flows_unremembered);
+	metrics_put_head(out, "serin_flow_table_evicted_total", METRICS_COUNTER,
+			 "Living flows that gave way to new ones, by state.");
+	for (int state = 0; state < SERIN_FLOW_STATE_MAX; state++) {
+		fputs("serin_flow_table_evicted_total", out);
+		metrics_put_label(out, "{", "state", flow_state_name(state));
+		metrics_put_value(out, s->flows_evicted[state]);
+	}
+}
+
 static void write_interfaces(FILE *out, const struct snapshot *s)
 {
 	metrics_put_head(out, "serin_interface_attached", METRICS_GAUGE,
@@ -103,8 +135,7 @@ static void write_program(FILE *out, const struct snapshot *s)
 	write_interfaces(out, s);
 	write_packets(out, s);
 	write_drops(out, s);
-	write_plain(out, "serin_flow_table_entries", "Flows remembered now.", s->flow_entries);
-	write_plain(out, "serin_flow_table_capacity", "Flows there is room for.", s->flow_capacity);
+	write_flow_table(out, s);
 }
 
 int metrics_write(const struct snapshot *s, FILE *out)

@@ -178,6 +178,8 @@ static json_t *service_json(const struct snapshot_service *svc)
 	failures |=
 		json_object_set_new(o, "primary", map_text(primary->name, sizeof(primary->name)));
 	failures |= json_object_set_new(o, "epoch", json_integer(svc->epoch));
+	failures |= json_object_set_new(o, "settled", json_boolean(svc->is_settled));
+	failures |= json_object_set_new(o, "tracked", json_boolean(svc->is_tracked));
 	failures |= json_object_set_new(o, "pools", pools_json(svc));
 	if (svc->last.when_ns)
 		failures |= json_object_set_new(o, "last_change", change_json(&svc->last));
@@ -205,10 +207,25 @@ static json_t *verdicts_json(const struct snapshot *s)
 	return checked(o, failures);
 }
 
+static json_t *flow_table_json(const struct snapshot *s)
+{
+	json_t *evicted = json_object();
+	int failures = 0;
+
+	for (int state = 0; state < SERIN_FLOW_STATE_MAX; state++)
+		failures |= json_object_set_new(evicted, flow_state_name(state),
+						json_integer((json_int_t)s->flows_evicted[state]));
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "entries",
+			 (json_int_t)s->flow_entries, "capacity", (json_int_t)s->flow_capacity,
+			 "bytes_ipv4", (json_int_t)s->flow_bytes4, "bytes_ipv6",
+			 (json_int_t)s->flow_bytes6, "inserted", (json_int_t)s->flows_inserted,
+			 "unremembered", (json_int_t)s->flows_unremembered, "evicted",
+			 checked(evicted, failures));
+}
+
 json_t *status_json(const struct snapshot *s)
 {
-	return json_pack("{s:i, s:o, s:o, s:o, s:{s:I, s:I}}", "version", 1, "interfaces",
+	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "version", 1, "interfaces",
 			 interfaces_json(s), "services", services_json(s), "verdicts",
-			 verdicts_json(s), "flow_table", "entries", (json_int_t)s->flow_entries,
-			 "capacity", (json_int_t)s->flow_capacity);
+			 verdicts_json(s), "flow_table", flow_table_json(s));
 }

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The flow table itself: finding an entry, and placing a new one. How entries are written so that
+ * nobody reads half of one: see struct serin_flow4.
+ */
+#pragma once
+
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+
+/* Makes the compiler forget what it knows of a value, and the verifier too. */
+#ifndef barrier_var
+#define barrier_var(var) asm volatile("" : "+r"(var))
+#endif
+
+#define LOCK_TRIES 32
+/* A handshake has this long, whatever the flood: one unit of `seen` at the least. */
+#define GRACE_JIFFIES (2u << SERIN_FLOW_JIFFIES_SHIFT)
+#define BURST_JIFFIES 16
+
+/* The two buckets a flow may be in, and what tells it from others there. */
+struct flow_place {
+	void *bucket[2];
+	__u64 hash;
+	__u64 key;
+	__u64 high, low; /* IPv6 only */
+	__u32 is_v6;
+};
+
+/* An entry is some words, key and value the last of them. */
+#define FLOW_STRIDE(is_v6) ((is_v6) ? sizeof(struct serin_flow6) : sizeof(struct serin_flow4))
+
+static __always_inline __u64 *entry_key(void *bucket, __u32 way, const int is_v6)
+{
+	return bucket + (way + 1) * FLOW_STRIDE(is_v6) - 2 * sizeof(__u64);
+}
+
+static __always_inline __u64 *entry_value(void *bucket, __u32 way, const int is_v6)
+{
+	return bucket + (way + 1) * FLOW_STRIDE(is_v6) - sizeof(__u64);
+}
+
+static __always_inline int locate_buckets(struct flow_place *at, void *table)
+{
+	__u32 number = at->hash & flow_bucket_mask;
+
+	at->bucket[0] = bpf_map_lookup_elem(table, &number);
+	number = at->hash >> 32 & flow_bucket_mask;
+	at->bucket[1] = bpf_map_lookup_elem(table, &number);
+	return at->bucket[0] && at->bucket[1];
+}
+
+static __always_inline int locate_flow(const struct packet *p, struct flow_place *at)
+{
+	at->is_v6 = !p->ip4;
+	if (p->ip4) {
+		at->key = serin_flow4_key(p->client.word_be[3], p->client_port_be, p->service_id);
+		at->hash = serin_flow4_hash(at->key, flow_secret);
+		return locate_buckets(at, &flows4);
+	}
+	at->high = serin_addr_high(&p->client);
+	at->low = serin_addr_low(&p->client);
+	at->hash = serin_flow6_hash(&p->client, p->client_port_be, p->service_id, flow_secret);
+	at->key = serin_flow6_key(at->hash, p->client_port_be, p->service_id);
+	return locate_buckets(at, &flows6);
+}
+
+/* The value's place if this entry is the flow's, read as one: key, value, key again. */
+static __always_inline __u64 *match_entry(const struct flow_place *at, void *bucket, __u32 way,
+					  __u64 *value, const int is_v6)
+{
+	struct serin_flow6 *flow6 = bucket + way * sizeof(struct serin_flow6);
+	__u64 *key = entry_key(bucket, way, is_v6);
+
+	if (READ_ONCE(*key) != at->key)
+		return NULL;
+	if (is_v6 &&
+	    (READ_ONCE(flow6->client_high) != at->high || READ_ONCE(flow6->client_low) != at->low))
+		return NULL;
+	*value = READ_ONCE(*entry_value(bucket, way, is_v6));
+	if (READ_ONCE(*key) != at->key || serin_flow_state(*value) == SERIN_FLOW_EVICTED)
+		return NULL;
+	return entry_value(bucket, way, is_v6);
+}
+
+static __always_inline __u64 *find_in(const struct flow_place *at, __u64 *value, const int is_v6)
+{
+	for (__u32 b = 0; b < 2; b++) {
+		void *bucket = b ? at->bucket[1] : at->bucket[0];
+
+		for (__u32 way = 0; way < SERIN_FLOW4_WAYS; way++) {
+			__u64 *found = match_entry(at, bucket, way, value, is_v6);
+
+			if (found)
+				return found;
+		}
+	}
+	return NULL;
+}
+
+static __always_inline __u64 *find_flow(const struct flow_place *at, __u64 *value)
+{
+	return at->is_v6 ? find_in(at, value, 1) : find_in(at, value, 0);
+}
+
+static __always_inline int flow_is_idle(__u64 value, __u64 now)
+{
+	return serin_flow_idle_jiffies(value, now) > flow_idle_jiffies[serin_flow_state(value)];
+}
+
+/* ---- inserting ---- */
+
+/* How readily an entry gives way; 0: never. A free one first; then what is idle; then the longest
+ * silent of those that nobody has proved. */
+#define SCORE_FREE (1ull << 48)
+#define SCORE_IDLE (1ull << 47)
+
+/* Global, as those below: the verifier proves it once, not for each way that leads to it. */
+__noinline __u64 score_entry(__u64 key, __u64 value, __u64 now)
+{
+	__u64 idle = serin_flow_idle_jiffies(value, now);
+
+	if (!key)
+		return SCORE_FREE;
+	if (key == SERIN_FLOW_BUSY || serin_flow_state(value) == SERIN_FLOW_EVICTED)
+		return 0;
+	if (flow_is_idle(value, now))
+		return SCORE_IDLE + idle;
+	return serin_flow_state(value) < SERIN_FLOW_PROVEN && idle >= GRACE_JIFFIES ? idle : 0;
+}
+
+static __always_inline __u32 count_free(void *bucket, const int is_v6)
+{
+	__u32 free = 0;
+
+	for (__u32 way = 0; way < SERIN_FLOW4_WAYS; way++)
+		free += !READ_ONCE(*entry_key(bucket, way, is_v6));
+	barrier_var(free);
+	return free;
+}
+
+/* The best of a bucket's entries: score << 2 | way. One number, so that the verifier has but one
+ * thing to follow round the loop. */
+static __always_inline __u64 best_in(void *bucket, __u64 now, const int is_v6)
+{
+	__u64 best = 0;
+
+	for (__u32 way = 0; way < SERIN_FLOW4_WAYS; way++) {
+		__u64 score = score_entry(READ_ONCE(*entry_key(bucket, way, is_v6)),
+					  READ_ONCE(*entry_value(bucket, way, is_v6)), now);
+
+		score = score << 2 | way;
+		barrier_var(score);
+		best = score > best ? score : best;
+		barrier_var(best);
+	}
+	return best;
+}
+
+/* Whether one more living flow may give way on this CPU now. */
+static __always_inline int may_evict(struct serin_flow_counters *c, __u64 now)
+{
+	__u64 limit = (__u64)flow_evictions_per_jiffy * BURST_JIFFIES;
+	__u64 budget = c->budget + (now - c->budget_jiffies) * flow_evictions_per_jiffy;
+
+	c->budget = budget > limit ? limit : budget;
+	c->budget_jiffies = now;
+	if (!c->budget)
+		return 0;
+	c->budget--;
+	return 1;
+}
+
+/* Takes the entry, unless it is no longer what was seen: from then on it is nobody's. */
+static __always_inline int claim_entry(__u64 *key, __u64 *value, __u64 seen)
+{
+	__u64 evicted = seen | (__u64)SERIN_FLOW_EVICTED << SERIN_FLOW_STATE_SHIFT;
+
+	if (!READ_ONCE(*key))
+		return !__sync_val_compare_and_swap(key, 0, SERIN_FLOW_BUSY);
+	if (__sync_val_compare_and_swap(value, seen, evicted) != seen)
+		return 0;
+	WRITE_ONCE(*key, SERIN_FLOW_BUSY);
+	return 1;
+}
+
+static __always_inline void write_entry(const struct flow_place *at, void *bucket, __u32 way,
+					__u64 value, const int is_v6)
+{
+	struct serin_flow6 *flow6 = bucket + way * sizeof(struct serin_flow6);
+
+	if (is_v6) {
+		WRITE_ONCE(flow6->client_high, at->high);
+		WRITE_ONCE(flow6->client_low, at->low);
+	}
+	WRITE_ONCE(*entry_value(bucket, way, is_v6), value);
+	WRITE_ONCE(*entry_key(bucket, way, is_v6), at->key);
+}
+
+/* Once; 1 if it is placed, 0 if there is no place, -1 if another CPU was quicker. */
+static __always_inline int try_entry(const struct flow_place *at, struct serin_flow_counters *c,
+				     __u64 value, const int is_v6)
+{
+	__u64 now = bpf_jiffies64(), seen, best;
+	void *bucket = at->bucket[0];
+	__u32 way, free;
+
+	/* The first bucket while half of it is free, so that most flows cost one cache line; then the
+	 * emptier of the two, so that hardly ever both are full before the table is. */
+	best = best_in(at->bucket[0], now, is_v6);
+	free = count_free(at->bucket[0], is_v6);
+	if (free < SERIN_FLOW4_WAYS / 2) {
+		seen = best_in(at->bucket[1], now, is_v6);
+		if (seen >> 2 > best >> 2 ||
+		    (best >> 2 == SCORE_FREE && count_free(at->bucket[1], is_v6) > free)) {
+			best = seen;
+			bucket = at->bucket[1];
+		}
+	}
+	way = best & (SERIN_FLOW4_WAYS - 1);
+	barrier_var(way);
+	way &= SERIN_FLOW4_WAYS - 1;
+	seen = READ_ONCE(*entry_value(bucket, way, is_v6)); /* it may have been proved meanwhile */
+	best = score_entry(READ_ONCE(*entry_key(bucket, way, is_v6)), seen, now);
+	if (!best || (best < SCORE_IDLE && !may_evict(c, now)))
+		return 0;
+	if (!claim_entry(entry_key(bucket, way, is_v6), entry_value(bucket, way, is_v6), seen))
+		return -1;
+	if (best < SCORE_IDLE)
+		c->evicted[serin_flow_state(seen)]++;
+	write_entry(at, bucket, way, value, is_v6);
+	c->inserted++;
+	return 1;
+}
+
+static __always_inline int place_entry(const struct flow_place *at, struct serin_flow_counters *c,
+				       __u64 value, const int is_v6)
+{
+	int placed = try_entry(at, c, value, is_v6);
+
+	if (placed < 0)
+		placed = try_entry(at, c, value, is_v6);
+	return placed > 0;
+}
+
+static __always_inline int lock_flow(__u64 *lock)
+{
+	int is_locked = 0;
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (__sync_val_compare_and_swap(lock, 0, 1))
+			continue;
+		is_locked = 1;
+		break;
+	}
+	barrier_var(is_locked); /* or the loop's count would live on in its place */
+	return is_locked;
+}
+
+/*
+ * One flow has one entry: whoever comes second finds the first one's. Returns the value that binds
+ * the flow now, the one given or another CPU's, or 0 where none could be placed.
+ */
+static __always_inline __u64 insert_at(const struct flow_place *at, __u64 value, const int is_v6)
+{
+	__u32 zero = 0, number = at->hash % SERIN_FLOW_LOCKS;
+	struct serin_flow_counters *c = bpf_map_lookup_elem(&flow_counters, &zero);
+	__u64 *lock = bpf_map_lookup_elem(&flow_locks, &number);
+	__u64 there = 0;
+	int is_locked;
+
+	if (!c || !lock)
+		return 0;
+	is_locked = lock_flow(lock);
+	c->unlocked += !is_locked;
+	if (find_in(at, &there, is_v6)) {
+		value = there;
+	} else if (!place_entry(at, c, value, is_v6)) {
+		c->unremembered++;
+		value = 0;
+	}
+	if (is_locked)
+		WRITE_ONCE(*lock, 0);
+	return value;
+}
+
+__noinline __u64 insert_flow4(__u64 key, __u64 hash, __u64 value)
+{
+	struct flow_place at = {.key = key, .hash = hash};
+
+	return locate_buckets(&at, &flows4) ? insert_at(&at, value, 0) : 0;
+}
+
+__noinline __u64 insert_flow6(__u64 high, __u64 low, __u64 key, __u64 hash, __u64 value)
+{
+	struct flow_place at = {.key = key, .hash = hash, .high = high, .low = low};
+
+	return locate_buckets(&at, &flows6) ? insert_at(&at, value, 1) : 0;
+}
+
+static __always_inline __u64 insert_flow(const struct flow_place *at, __u64 value)
+{
+	return at->is_v6 ? insert_flow6(at->high, at->low, at->key, at->hash, value)
+			 : insert_flow4(at->key, at->hash, value);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where a frame goes next. To a backend: its entry says, as user space asked the kernel. To a
+ * client: by the kernel's routes, a handful of which are laid out for this; a client on the link
+ * itself, by the way its frames come; and if that is not known, as the kernel's FIB says.
+ */
+#pragma once
+
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+
+#define FAMILY_INET  2
+#define FAMILY_INET6 10
+
+/* The slot of an interface, or 0. */
+static __always_inline __u32 port_of(__u32 ifindex)
+{
+	__u32 slot = serin_port_home(ifindex);
+	struct serin_port *port;
+
+	for (int i = 0; i < SERIN_MAX_PORTS - 1; i++) {
+		port = bpf_map_lookup_elem(&ports, &slot);
+		if (!port || !port->ifindex)
+			break;
+		if (port->ifindex == ifindex)
+			return slot;
+		slot = serin_port_next(slot);
+	}
+	return 0;
+}
+
+static __always_inline struct serin_switches *all_switches(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&switches, &zero);
+}
+
+/* The gateway's hop for a client; 0 if there is none, or the kernel has more routes than we hold. */
+static __always_inline __u64 route_to(const struct packet *p, const struct serin_switches *s)
+{
+	__u32 live = READ_ONCE(s->live_routes) & 1;
+	struct serin_routes *r = bpf_map_lookup_elem(&routes, &live);
+	__u64 high, low;
+
+	if (!r)
+		return 0;
+	if (p->ip4) {
+		for (__u32 i = 0; i < SERIN_MAX_ROUTES && i < r->count4; i++)
+			if ((p->client.word_be[3] & r->v4[i].mask_be) == r->v4[i].prefix_be)
+				return READ_ONCE(r->v4[i].hop);
+		return 0;
+	}
+	high = serin_addr_high(&p->client);
+	low = serin_addr_low(&p->client);
+	for (__u32 i = 0; i < SERIN_MAX_ROUTES && i < r->count6; i++)
+		if ((high & r->v6[i].mask_high) == r->v6[i].high &&
+		    (low & r->v6[i].mask_low) == r->v6[i].low)
+			return READ_ONCE(r->v6[i].hop);
+	return 0;
+}
+
+/* Remembers the way back to a client that no gateway leads to. */
+static __noinline int learn_client_hop(struct packet *p, struct serin_switches *s)
+{
+	__u64 hop = 0, *known;
+	__u32 slot;
+
+	slot = port_of(p->ctx->ingress_ifindex);
+	if (!slot)
+		return 0;
+	__builtin_memcpy(&hop, p->eth->h_source, ETH_ALEN);
+	hop |= (__u64)slot << SERIN_HOP_PORT_SHIFT;
+	if (!READ_ONCE(s->learns))
+		WRITE_ONCE(s->learns, 1);
+	known = bpf_map_lookup_elem(&client_hops, &p->client);
+	if (!known || *known != hop)
+		bpf_map_update_elem(&client_hops, &p->client, &hop, BPF_ANY);
+	return 0;
+}
+
+static __always_inline __u64 ask_fib(struct packet *p)
+{
+	struct bpf_fib_lookup fib = {.ifindex = p->ctx->ingress_ifindex};
+	__u64 hop = 0;
+	__u32 slot;
+
+	if (p->ip4) {
+		fib.family = FAMILY_INET;
+		fib.ipv4_dst = p->client.word_be[3];
+	} else {
+		fib.family = FAMILY_INET6;
+		__builtin_memcpy(fib.ipv6_dst, &p->client, sizeof(fib.ipv6_dst));
+	}
+	if (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+		return 0;
+	slot = port_of(fib.ifindex);
+	if (!slot)
+		return 0;
+	__builtin_memcpy(&hop, fib.dmac, ETH_ALEN);
+	return hop | (__u64)slot << SERIN_HOP_PORT_SHIFT;
+}
+
+static __noinline __u64 unrouted_client_hop(struct packet *p)
+{
+	__u64 *learned = bpf_map_lookup_elem(&client_hops, &p->client);
+
+	return learned ? *learned : ask_fib(p);
+}
+
+static __always_inline int find_hop(struct packet *p)
+{
+	struct serin_switches *s = all_switches();
+
+	if (!s || !p->backend)
+		return SERIN_DROP_NO_NEXT_HOP;
+	if (p->is_reply) {
+		p->hop = route_to(p, s);
+		if (!p->hop)
+			p->hop = unrouted_client_hop(p);
+		return SERIN_GO_ON;
+	}
+	p->hop = READ_ONCE(p->backend->hop);
+	if ((p->is_new || READ_ONCE(s->learns)) && !route_to(p, s))
+		learn_client_hop(p, s);
+	return SERIN_GO_ON;
+}
