@@ -16,6 +16,8 @@
 #define HOST(n) "{address: 10.1.0." #n "}, "
 
 #define WEB(settings, pools) LAB_HEAD SERVICE("web", "192.0.2.1", settings, pools)
+/* The same, where all that changes settles within seconds. */
+#define HASTY_WEB(s, pools) LAB_HASTY_HEAD(s) SERVICE("web", "192.0.2.1", "", pools)
 
 /* Refused: it says why, and nothing is other than it was. */
 static inline void apply_expect_refusal(const char *yaml, int error)
@@ -79,10 +81,9 @@ static inline uint64_t apply_hosts(const char *vip)
 	uint64_t hosts = 0;
 
 	for (uint16_t port = 1; port <= 2000; port++) {
-		struct frame f = lab_request("198.51.100.1", port, vip, 80, IPPROTO_TCP);
+		struct frame f = lab_request("198.51.100.250", port, vip, 80, IPPROTO_TCP);
 
-		f.tcp_flags = FRAME_RST;
-		hosts |= 1ull << lab_ask(&f);
+		hosts |= 1ull << lab_choose(&f);
 	}
 	return hosts;
 }

@@ -126,7 +126,7 @@ static inline struct in6_addr random_client(bool is_v4)
 	return a;
 }
 
-/* A packet of a client; a reset shows where new flows go, and begins none. */
+/* A packet of a client. */
 static inline struct frame client_frame(const struct choice_service *svc,
 					const struct in6_addr *client, uint16_t port, uint8_t flags)
 {

@@ -132,8 +132,8 @@ static void count_pools(const struct choice_service *svc, uint32_t seen[POOLS])
 {
 	for (int i = 0; i < CLIENTS; i++) {
 		struct in6_addr client = random_client(svc->is_v4);
-		struct frame f = client_frame(svc, &client, (uint16_t)lab_random(), FRAME_RST);
-		int pool = pool_of(lab_ask(&f));
+		struct frame f = client_frame(svc, &client, (uint16_t)lab_random(), FRAME_SYN);
+		int pool = pool_of(lab_choose(&f));
 
 		assert_true(pool >= 0);
 		seen[pool]++;
@@ -178,8 +178,8 @@ static void test_backends_share_by_their_weights(void **state)
 	(void)state;
 	for (int i = 0; i < CLIENTS; i++) {
 		struct in6_addr client = random_client(true);
-		struct frame f = client_frame(&choice_services[0], &client, 7, FRAME_RST);
-		unsigned int host = lab_ask(&f);
+		struct frame f = client_frame(&choice_services[0], &client, 7, FRAME_SYN);
+		unsigned int host = lab_choose(&f);
 
 		if (pool_of(host) == STABLE) {
 			seen[host]++;
@@ -217,8 +217,8 @@ static void draw_members(size_t service)
 
 		m->client = random_client(svc->is_v4);
 		m->port = (uint16_t)lab_random();
-		f = client_frame(svc, &m->client, m->port, FRAME_RST);
-		m->host = lab_ask(&f);
+		f = client_frame(svc, &m->client, m->port, FRAME_SYN);
+		m->host = lab_choose(&f);
 		m->pool = pool_of(m->host);
 		assert_true(m->pool >= 0);
 	}
@@ -230,9 +230,9 @@ static void expect_members(size_t service)
 
 	for (int i = 0; i < MEMBERS; i++) {
 		const struct member *m = &members[service][i];
-		struct frame f = client_frame(svc, &m->client, m->port, FRAME_RST);
+		struct frame f = client_frame(svc, &m->client, m->port, FRAME_SYN);
 
-		assert_int_equal(pool_of(lab_ask(&f)), m->pool);
+		assert_int_equal(pool_of(lab_choose(&f)), m->pool);
 	}
 }
 
@@ -267,8 +267,8 @@ static void test_pools_do_not_depend_on_drains(void **state)
 	expect_members(0);
 	for (int i = 0; i < MEMBERS; i++) {
 		struct frame f =
-			client_frame(svc, &members[0][i].client, members[0][i].port, FRAME_RST);
-		unsigned int host = lab_ask(&f);
+			client_frame(svc, &members[0][i].client, members[0][i].port, FRAME_SYN);
+		unsigned int host = lab_choose(&f);
 
 		assert_true(host != 1 && host != 61);
 		if (members[0][i].pool == BASELINE)
@@ -358,8 +358,8 @@ static void test_targets_touch_nobody_else(void **state)
 			if (services[i] == 1) /* affinity: client */
 				client.s6_addr[14] = (uint8_t)(n >> 8),
 				client.s6_addr[15] = (uint8_t)n;
-			f = client_frame(&choice_services[services[i]], &client, n + 1, FRAME_RST);
-			seen[pool_of(lab_ask(&f))]++;
+			f = client_frame(&choice_services[services[i]], &client, n + 1, FRAME_SYN);
+			seen[pool_of(lab_choose(&f))]++;
 		}
 		for (int pool = 0; pool < POOLS; pool++)
 			assert_true(seen[pool] > 20 && seen[pool] < 1900);

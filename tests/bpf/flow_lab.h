@@ -7,6 +7,10 @@
 
 #include <arpa/inet.h>
 
+#include <serin/hash.h>
+
+#include "dataplane/internal.h"
+
 #include "lab.h"
 
 #define FLOWS 300
@@ -24,11 +28,24 @@
 	", primary: stable, pools: [{name: canary, weight: 30, backends: [" canary        \
 	"]}, {name: stable, backends: [" stable "]}]}\n"
 
-#define FLOW_CONFIG(settings, canary, stable)                  \
-	LAB_HEAD FLOW_SERVICE("tcp", settings, canary, stable) \
-		FLOW_SERVICE("udp", settings, canary, stable)
+#define FLOW_SERVICES(settings, canary, stable)       \
+	FLOW_SERVICE("tcp", settings, canary, stable) \
+	FLOW_SERVICE("udp", settings, canary, stable)
 
+#define FLOW_CONFIG(settings, canary, stable) LAB_HEAD FLOW_SERVICES(settings, canary, stable)
+
+#define TRACKED ", track: always"
+
+/* UDP flows are remembered always; TCP flows where a choice has changed, or if told to. */
 static const char flow_config[] = FLOW_CONFIG("", CANARY_1 CANARY_2, STABLE_1 STABLE_2 STABLE_3);
+static const char tracked_config[] =
+	FLOW_CONFIG(TRACKED, CANARY_1 CANARY_2, STABLE_1 STABLE_2 STABLE_3);
+
+static bool is_tracked; /* the TCP service, in the test that runs */
+
+#define FLOW_APPLY(settings, canary, stable)                                 \
+	lab_apply(is_tracked ? FLOW_CONFIG(TRACKED settings, canary, stable) \
+			     : FLOW_CONFIG(settings, canary, stable))
 
 static unsigned int hosts[2][FLOWS]; /* where each TCP and UDP flow went */
 
@@ -69,23 +86,34 @@ static inline uint32_t flow_answer(bool is_udp, uint16_t n, unsigned int host, u
 	return out->action;
 }
 
-static inline void flow_open_all(uint8_t then)
-{
-	for (uint16_t n = 0; n < FLOWS; n++) {
-		hosts[0][n] = flow_send(false, n, FRAME_SYN);
-		hosts[1][n] = flow_send(true, n, 0);
-		assert_true(hosts[0][n] && hosts[1][n]);
-		if (then)
-			assert_int_equal(flow_send(false, n, then), hosts[0][n]);
-	}
-}
-
-/* Whatever has happened: packets of every flow, and their replies, go where they went. */
-static inline void flow_expect_all(uint8_t flags)
+/* Flows [from, to): SYNs and datagrams; and, if asked for, what completes the handshake. */
+static inline void flow_open(uint16_t from, uint16_t to, uint8_t then)
 {
 	struct outcome out;
 
-	for (uint16_t n = 0; n < FLOWS; n++) {
+	for (uint16_t n = from; n < to; n++) {
+		hosts[0][n] = flow_send(false, n, FRAME_SYN);
+		hosts[1][n] = flow_send(true, n, 0);
+		assert_true(hosts[0][n] && hosts[1][n]);
+		if (!then)
+			continue;
+		assert_true(flow_answer(false, n, hosts[0][n], FRAME_SYN | FRAME_ACK, &out) >=
+			    XDP_TX);
+		assert_int_equal(flow_send(false, n, then), hosts[0][n]);
+	}
+}
+
+static inline void flow_open_all(uint8_t then)
+{
+	flow_open(0, FLOWS, then);
+}
+
+/* Whatever has happened: packets of every flow, and their replies, go where they went. */
+static inline void flow_expect(uint16_t from, uint16_t to, uint8_t flags)
+{
+	struct outcome out;
+
+	for (uint16_t n = from; n < to; n++) {
 		if (flow_send(false, n, flags) != hosts[0][n])
 			fail_msg("TCP flow %u left %u", n, hosts[0][n]);
 		if (flow_send(true, n, 0) != hosts[1][n])
@@ -95,7 +123,20 @@ static inline void flow_expect_all(uint8_t flags)
 	}
 }
 
+static inline void flow_expect_all(uint8_t flags)
+{
+	flow_expect(0, FLOWS, flags);
+}
+
 /* ---- what the flow table says ---- */
+
+static inline struct serin_addr flow_client(const struct frame *f)
+{
+	struct serin_addr client;
+
+	memcpy(&client, &f->src, sizeof(client));
+	return client;
+}
 
 struct flow_search {
 	const char *service;
@@ -148,20 +189,52 @@ static inline uint64_t flow_entries(void)
 	return entries;
 }
 
-/* As if the flow had been silent for days: its entry's time is set back. */
+/* As if the flow had been silent for weeks: its entry's time is set back. */
 static inline void flow_age(bool is_udp, uint16_t n)
 {
 	struct frame f = flow_frame(is_udp, n, 0);
-	struct serin_flow_key key = {.client_port_be = htons(f.src_port)};
-	int fd = bpf_obj_get(LAB_DIR "/v1/flows");
-	struct snapshot *s = lab_snapshot();
-	struct serin_flow flow;
+	struct dataplane *dp = lab_open(DATAPLANE_WRITE);
+	uint32_t service = (uint32_t)dp_service_find(dp, is_udp ? "udp" : "tcp");
+	uint64_t key = serin_flow4_key(flow_client(&f).word_be[3], htons(f.src_port), service);
+	uint64_t now, past = 1ull << (SERIN_FLOW_SEEN_BITS - 1 + SERIN_FLOW_JIFFIES_SHIFT);
+	size_t count = 0;
 
-	memcpy(&key.client, &f.src, sizeof(key.client));
-	key.service = snapshot_find_service(s, is_udp ? "udp" : "tcp")->id;
-	snapshot_free(s);
-	assert_int_equal(bpf_map_lookup_elem(fd, &key, &flow), 0);
-	flow.seen_jiffies = 0;
-	assert_int_equal(bpf_map_update_elem(fd, &key, &flow, BPF_EXIST), 0);
-	close(fd);
+	assert_int_equal(dp_jiffies(dp, &now), 0);
+	for (uint32_t b = 0; b < dp->meta.flow_buckets; b++) {
+		for (int i = 0; i < SERIN_FLOW4_WAYS; i++) {
+			struct serin_flow4 *flow = &dp->flows4[b].flow[i];
+
+			if (flow->key != key)
+				continue;
+			flow->value = serin_flow_value(serin_flow_backend(flow->value),
+						       serin_flow_state(flow->value),
+						       serin_flow_epoch(flow->value), now + past);
+			count++;
+		}
+	}
+	dataplane_close(dp);
+	assert_int_equal(count, 1);
 }
+
+/* ---- before and after a test ---- */
+
+static inline int start(void **state)
+{
+	(void)state;
+	is_tracked = false;
+	lab_apply(flow_config);
+	return 0;
+}
+
+static inline int start_tracked(void **state)
+{
+	(void)state;
+	is_tracked = true;
+	lab_apply(tracked_config);
+	return 0;
+}
+
+#define FLOW_TEST(name, begin)                                          \
+	{                                                               \
+#name " after " #begin, name, begin, lab_teardown, NULL \
+	}

@@ -366,7 +366,7 @@ static void test_clients_may_be_behind_any_nic(void **state)
 /* The map behind XDP_REDIRECT names, in the slot of each port, that port's NIC. */
 static void test_redirects_lead_to_the_port_whose_mac_they_carry(void **state)
 {
-	int ports = bpf_obj_get(LAB_DIR "/v1/ports"), targets = bpf_obj_get(LAB_DIR "/v1/tx_ports");
+	int ports = bpf_obj_get(LAB_PINS "/ports"), targets = bpf_obj_get(LAB_PINS "/tx_ports");
 	int seen = 0;
 
 	(void)state;

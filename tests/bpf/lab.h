@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -38,12 +39,17 @@
 #include "frame.h"
 
 #define LAB_DIR	  "/sys/fs/bpf/serin-lab"
+#define LAB_PINS  LAB_DIR "/v2" /* of SERIN_ABI_VERSION */
 #define LAB_HOSTS 100
-#define LAB_HEAD                                                 \
-	"version: 1\n"                                           \
-	"interfaces: [front, back]\n"                            \
-	"limits: {services: 32, backends: 512, flows: 262144}\n" \
-	"services:\n"
+#define LAB_LIMITS                    \
+	"version: 1\n"                \
+	"interfaces: [front, back]\n" \
+	"limits: {services: 32, backends: 512, flows: 262144}\n"
+#define LAB_HEAD LAB_LIMITS "services:\n"
+/* Flows are over, and changes settle, within seconds. */
+#define LAB_HASTY_HEAD(s)                                                                     \
+	LAB_LIMITS "idle: {syn: " #s ", established: " #s ", closing: " #s ", udp: " #s "}\n" \
+		   "services:\n"
 
 static const uint8_t lab_front_mac[6] = {2, 0, 0, 0, 1, 1};
 static const uint8_t lab_back_mac[6] = {2, 0, 0, 0, 2, 1};
@@ -219,7 +225,7 @@ static inline void lab_apply(const char *yaml)
 		fail_msg("apply: %d: %s", error, lab_errors);
 	if (lab_program >= 0)
 		close(lab_program);
-	lab_program = bpf_obj_get(LAB_DIR "/v1/program");
+	lab_program = bpf_obj_get(LAB_PINS "/program");
 	assert_true(lab_program >= 0);
 }
 
@@ -430,4 +436,40 @@ static inline unsigned int lab_ask(const struct frame *f)
 
 	lab_run_frame(lab_front, f, &out);
 	return lab_host_of(&out);
+}
+
+/*
+ * Where a new connection would go: its SYN tells, and a reset after it leaves no connection behind.
+ * A reset alone tells where an old one goes that nobody remembers.
+ */
+static inline unsigned int lab_choose(const struct frame *f)
+{
+	struct frame syn = *f, reset = *f;
+	unsigned int host;
+
+	syn.tcp_flags = FRAME_SYN;
+	reset.tcp_flags = FRAME_RST;
+	host = lab_ask(&syn);
+	assert_int_equal(lab_ask(&reset), host);
+	return host;
+}
+
+/* ---- waiting ---- */
+
+static inline uint64_t lab_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* For a loop that waits for something to come true: fails when it has taken too long. */
+static inline void lab_wait(uint64_t since_ms, const char *what)
+{
+	const struct timespec step = {.tv_nsec = 20000000};
+
+	if (lab_now_ms() - since_ms > 20000)
+		fail_msg("waited 20 s for %s", what);
+	nanosleep(&step, NULL);
 }

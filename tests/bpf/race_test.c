@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Packets while configurations are applied: every one goes to its pool, whatever changes beside it. */
+/*
+ * Packets while configurations are applied. New connections go to their pool, whatever changes
+ * beside it; living ones, which nobody remembers, to their backend.
+ */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -10,42 +13,58 @@
 #define APPLIES 12
 
 static const struct choice_service *const svc = &choice_services[0];
-static uint8_t frames[CLIENTS][FRAME_MAX];
+/* Of each client a SYN, and a reset, which goes where old connections go and begins none. */
+static uint8_t syns[CLIENTS][FRAME_MAX], resets[CLIENTS][FRAME_MAX];
 static size_t frame_len;
 static int pools[CLIENTS];
 static unsigned int hosts[CLIENTS];
 static atomic_bool is_over;
 static atomic_ullong packets_run;
-static unsigned long long astray, lost;
+static unsigned long long astray, strayed, lost;
 
-/* Resets: each shows what a new flow would get, and none becomes one. */
 static void draw_clients(void)
 {
 	for (int i = 0; i < CLIENTS; i++) {
 		struct in6_addr client = random_client(true);
-		struct frame f = client_frame(svc, &client, (uint16_t)lab_random(), FRAME_RST);
+		struct frame f = client_frame(svc, &client, (uint16_t)lab_random(), FRAME_SYN);
 
-		frame_len = frame_build(&f, frames[i]);
-		hosts[i] = lab_ask(&f);
+		frame_len = frame_build(&f, syns[i]);
+		hosts[i] = lab_choose(&f);
 		pools[i] = pool_of(hosts[i]);
+		f.tcp_flags = FRAME_RST;
+		frame_build(&f, resets[i]);
 		assert_true(pools[i] >= 0);
 	}
 }
 
-static void *run_packets(void *arg)
+static unsigned int run_bytes(const uint8_t *bytes)
 {
 	struct outcome out;
 
-	(void)arg;
-	for (uint32_t n = 0; !atomic_load(&is_over); n++) {
-		unsigned int host;
+	lab_run(lab_front, bytes, frame_len, &out);
+	atomic_fetch_add(&packets_run, 1);
+	return lab_host_of(&out);
+}
 
-		lab_run(lab_front, frames[n % CLIENTS], frame_len, &out);
-		host = lab_host_of(&out);
-		lost += !host;
-		astray += host && pool_of(host) != pools[n % CLIENTS];
-		atomic_fetch_add(&packets_run, 1);
+/* Odd clients have a connection from before; even ones begin one, and end it. */
+static void run_client(uint32_t n)
+{
+	unsigned int host = run_bytes(n % 2 ? resets[n] : syns[n]);
+
+	lost += !host;
+	if (n % 2) {
+		strayed += host && host != hosts[n];
+		return;
 	}
+	astray += host && pool_of(host) != pools[n];
+	run_bytes(resets[n]);
+}
+
+static void *run_packets(void *arg)
+{
+	(void)arg;
+	for (uint32_t n = 0; !atomic_load(&is_over); n++)
+		run_client(n % CLIENTS);
 	return NULL;
 }
 
@@ -66,7 +85,7 @@ static void race(const unsigned int counts[2][POOLS], const unsigned int sizes[2
 	pthread_t thread;
 	char *yaml[2];
 
-	astray = lost = 0;
+	astray = strayed = lost = 0;
 	atomic_store(&is_over, false);
 	atomic_store(&packets_run, 0);
 	for (int i = 0; i < 2; i++) {
@@ -84,6 +103,7 @@ static void race(const unsigned int counts[2][POOLS], const unsigned int sizes[2
 	free(yaml[1]);
 	assert_int_equal(lost, 0);
 	assert_int_equal(astray, 0);
+	assert_int_equal(strayed, 0);
 }
 
 static void test_tables_grow_and_shrink(void **state)
@@ -94,10 +114,8 @@ static void test_tables_grow_and_shrink(void **state)
 	race(counts, (const unsigned int[2]){65537, 1009});
 	/* And at the end all is as it was. */
 	for (int i = 0; i < CLIENTS; i++) {
-		struct outcome out;
-
-		lab_run(lab_front, frames[i], frame_len, &out);
-		assert_int_equal(lab_host_of(&out), hosts[i]);
+		assert_int_equal(run_bytes(syns[i]), hosts[i]);
+		run_bytes(resets[i]);
 	}
 }
 

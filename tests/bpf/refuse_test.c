@@ -328,6 +328,7 @@ static void test_a_nic_leaves_its_clients(void **state)
 	snprintf(host, sizeof(host), "10.1.0.%u", lab_host_of(&out));
 	reply = frame_reply(&f);
 	reply.src = lab_addr(host);
+	reply.tcp_flags = FRAME_SYN | FRAME_ACK;
 	lab_run_frame(lab_front, &reply, &out);
 	assert_int_equal(out.action, XDP_REDIRECT);
 	lab_apply(WEB_ON("[front]"));

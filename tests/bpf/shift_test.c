@@ -7,6 +7,7 @@
 
 #include <serin/hash.h>
 
+#include "balance/settled.h"
 #include "balance/split.h"
 
 #include "lab.h"
@@ -218,8 +219,7 @@ static void test_all_of_it_and_nothing(void **state)
 			struct frame f =
 				lab_request("198.51.100.1", port, "192.0.2.1", 80, IPPROTO_TCP);
 
-			f.tcp_flags = FRAME_RST;
-			assert_int_equal(lab_ask(&f), i ? STABLE : CANARY);
+			assert_int_equal(lab_choose(&f), i ? STABLE : CANARY);
 		}
 	}
 }
@@ -249,16 +249,17 @@ static const struct zone zones[] = {
 #define ZONES	    (sizeof(zones) / sizeof(*zones))
 #define ZONE_FRAMES 64
 
-static uint8_t zone_frames[ZONES][ZONE_FRAMES][FRAME_MAX];
+static uint8_t zone_syns[ZONES][ZONE_FRAMES][FRAME_MAX];
+static uint8_t zone_resets[ZONES][ZONE_FRAMES][FRAME_MAX];
 static size_t zone_len;
 static atomic_bool is_over;
 static atomic_ullong packets_run;
 static unsigned long long zone_hits[ZONES][2], wrong_hits;
 
-/* Resets of clients whose place on the unit interval lies in the zone: none becomes a flow. */
-static void find_clients(size_t zone, uint64_t hash_key)
+/* Clients whose place on the unit interval lies in the zone: a SYN to see which pool is theirs, and
+ * a reset that undoes it. */
+static void find_clients(size_t zone, const struct serin_hashing *h)
 {
-	struct serin_service svc = {.hash_key = hash_key, .affinity = SERIN_AFFINITY_CONNECTION};
 	int found = 0;
 
 	while (found < ZONE_FRAMES) {
@@ -269,12 +270,13 @@ static void find_clients(size_t zone, uint64_t hash_key)
 
 		f.src.s6_addr[15] = (uint8_t)lab_random();
 		memcpy(&client, &f.src, sizeof(client));
-		point = serin_hash_point(serin_flow_hash(&svc, &client, htons(f.src_port)));
+		point = serin_hash_point(h, serin_flow_hash(h, &client, htons(f.src_port)));
 		if (point < UNIT_OF(zones[zone].low) ||
 		    point > 4294967296.0 * zones[zone].high / 100 - 1)
 			continue;
+		zone_len = frame_build(&f, zone_syns[zone][found]);
 		f.tcp_flags = FRAME_RST;
-		zone_len = frame_build(&f, zone_frames[zone][found++]);
+		frame_build(&f, zone_resets[zone][found++]);
 	}
 }
 
@@ -284,23 +286,33 @@ static void find_all_clients(void)
 	const struct snapshot_service *svc = snapshot_find_service(s, "web");
 	struct serin_endpoint vip = {.port_be = htons(svc->port), .protocol = svc->protocol};
 
+	struct serin_hashing h = {.split_key = serin_split_key(svc->seed),
+				  .affinity = SERIN_AFFINITY_CONNECTION};
+
 	memcpy(&vip.addr, &svc->vip, sizeof(vip.addr));
+	h.flow_key = serin_flow_key(&vip);
 	for (size_t zone = 0; zone < ZONES; zone++)
-		find_clients(zone, serin_service_key(svc->seed, &vip));
+		find_clients(zone, &h);
 	snapshot_free(s);
+}
+
+/* Where a new connection of the zone's client goes; none remains. */
+static unsigned int run_zone(size_t zone, size_t client)
+{
+	struct outcome syn, reset;
+
+	lab_run(lab_front, zone_syns[zone][client], zone_len, &syn);
+	lab_run(lab_front, zone_resets[zone][client], zone_len, &reset);
+	return lab_host_of(&syn);
 }
 
 static void *run_packets(void *arg)
 {
-	struct outcome out;
-
 	(void)arg;
 	for (uint32_t n = 0; !atomic_load(&is_over); n++) {
 		const struct zone *zone = &zones[n % ZONES];
-		unsigned int host;
+		unsigned int host = run_zone(n % ZONES, n / ZONES % ZONE_FRAMES);
 
-		lab_run(lab_front, zone_frames[n % ZONES][n / ZONES % ZONE_FRAMES], zone_len, &out);
-		host = lab_host_of(&out);
 		if (host == zone->by_a)
 			zone_hits[n % ZONES][0]++;
 		else if (host == zone->by_b)
@@ -360,30 +372,31 @@ static void shift_to_and_fro(struct dataplane *dp, uint64_t *whole, uint64_t *st
 /* Every client of every zone, by one of the two splits. */
 static void expect_split(bool is_b)
 {
-	struct outcome out;
-
-	for (size_t zone = 0; zone < ZONES; zone++) {
-		for (int i = 0; i < ZONE_FRAMES; i++) {
-			lab_run(lab_front, zone_frames[zone][i], zone_len, &out);
-			assert_int_equal(lab_host_of(&out),
+	for (size_t zone = 0; zone < ZONES; zone++)
+		for (size_t i = 0; i < ZONE_FRAMES; i++)
+			assert_int_equal(run_zone(zone, i),
 					 is_b ? zones[zone].by_b : zones[zone].by_a);
-		}
-	}
 }
 
-/* What a shift to the other split has written when it is killed after `words` of them. */
-static void write_part(struct serin_service *svc, const struct split_layout *to, int words)
-{
-	struct serin_split split;
+#define WORDS (sizeof(struct serin_generation) / sizeof(__u64))
 
-	split_encode(to, svc->epoch + 1, &split);
-	memcpy(svc->ring[(svc->epoch + 1) % SERIN_SPLIT_RING].word, split.word,
-	       (size_t)words * sizeof(split.word[0]));
+/* What a shift to the other split has written when it is killed after `words` of them. */
+static void write_part(struct serin_service *svc, const struct split_layout *to, size_t words)
+{
+	const struct serin_generation *live = &svc->ring[svc->epoch % SERIN_SPLIT_RING];
+	struct serin_generation next;
+	struct split_layout base;
+
+	split_decode(&live->base, &base);
+	settled_narrow(&live->settled, to, svc->epoch + 1, &next.settled);
+	split_encode(to, svc->epoch + 1, &next.now);
+	split_encode(&base, svc->epoch + 1, &next.base);
+	memcpy(&svc->ring[(svc->epoch + 1) % SERIN_SPLIT_RING], &next, words * sizeof(__u64));
 }
 
 static void test_a_shift_cut_short_changes_nothing(void **state)
 {
-	int fd = bpf_obj_get(LAB_DIR "/v1/services");
+	int fd = bpf_obj_get(LAB_PINS "/services");
 	struct snapshot *s = lab_snapshot();
 	uint32_t id = snapshot_find_service(s, "web")->id;
 	const struct dataplane_weight a[] = {
@@ -402,9 +415,9 @@ static void test_a_shift_cut_short_changes_nothing(void **state)
 
 		assert_int_equal(shift(&requests[!is_b], &out), 0);
 		assert_int_equal(bpf_map_lookup_elem(fd, &id, &svc), 0);
-		split_decode(&svc.ring[svc.epoch % SERIN_SPLIT_RING], &to);
+		split_decode(&svc.ring[svc.epoch % SERIN_SPLIT_RING].now, &to);
 		assert_int_equal(shift(&requests[is_b], &out), 0);
-		for (int words = 1; words <= SERIN_MAX_POOLS; words++) {
+		for (size_t words = 1; words <= WORDS; words++) {
 			assert_int_equal(bpf_map_lookup_elem(fd, &id, &svc), 0);
 			write_part(&svc, &to, words);
 			assert_int_equal(bpf_map_update_elem(fd, &id, &svc, BPF_EXIST), 0);

@@ -63,7 +63,7 @@ static void expect_lines(const char *const *lines, size_t count)
 static void host_lines(void **state)
 {
 	(void)state;
-	EXPECT("serin_build_info{version=\"" SERIN_VERSION "\",kernel_abi=\"1\"} 1",
+	EXPECT("serin_build_info{version=\"" SERIN_VERSION "\",kernel_abi=\"2\"} 1",
 	       "serin_program_info{version=\"0.0.9\"} 1",
 	       "serin_interface_attached{interface=\"eth0\",mode=\"native\"} 1",
 	       "serin_packets_total{verdict=\"tx\",reason=\"forwarded_same_port\"} 41",
@@ -71,7 +71,12 @@ static void host_lines(void **state)
 	       "serin_packets_total{verdict=\"drop\",reason=\"too_big\"} 43",
 	       "serin_drops_total{reason=\"too_big\"} 43",
 	       "serin_drops_total{reason=\"no_backend\"} 0", "serin_flow_table_entries 12",
-	       "serin_flow_table_capacity 1048576");
+	       "serin_flow_table_capacity 1048576", "serin_flow_table_bytes 100663296",
+	       "serin_flow_table_inserted_total 5000000000",
+	       "serin_flow_table_unremembered_total 17",
+	       "serin_flow_table_evicted_total{state=\"syn\"} 7",
+	       "serin_flow_table_evicted_total{state=\"adopted\"} 3",
+	       "serin_flow_table_evicted_total{state=\"established\"} 0");
 	assert_null(strstr(text, "serin_drops_total{reason=\"no_service\"}"));
 }
 
@@ -162,7 +167,7 @@ static void nothing_loaded_is_only_the_build(void **state)
 	static const char expected[] =
 		"# HELP serin_build_info Version and map layout of this serin; always 1.\n"
 		"# TYPE serin_build_info gauge\n"
-		"serin_build_info{version=\"" SERIN_VERSION "\",kernel_abi=\"1\"} 1\n";
+		"serin_build_info{version=\"" SERIN_VERSION "\",kernel_abi=\"2\"} 1\n";
 	char *alone = NULL;
 	size_t size;
 	FILE *out = open_memstream(&alone, &size);

@@ -83,8 +83,14 @@ static void sample_init(void)
 		.service_count = 1,
 		.flow_entries = 12,
 		.flow_capacity = 1048576,
+		.flow_bytes4 = 33554432,
+		.flow_bytes6 = 67108864,
+		.flows_inserted = 5000000000,
+		.flows_unremembered = 17,
 		.made_by = "0.0.9",
 	};
+	sample.flows_evicted[SERIN_FLOW_SYN] = 7;
+	sample.flows_evicted[SERIN_FLOW_ADOPTED] = 3;
 	sample.packets[SERIN_FORWARD_TX] = 41;
 	sample.packets[SERIN_PASS_NO_SERVICE] = 42;
 	sample.packets[SERIN_DROP_TOO_BIG] = 43;
