@@ -25,7 +25,7 @@ whole_us=$((${EPOCHREALTIME/./} - begin))
 load_start "$LAB_TMP/load" "$LAB_VIP4" 80 --count 2000 --concurrency 16
 load=$LAB_PID
 serin weight web canary=30 >/dev/null
-mv "$pins/v1" "$pins/new"
+mv "$pins"/v* "$pins/new"
 apply
 expect "canary's weight" "$(serin status -o json | jq '.services[0].pools[0].weight')" 30
 load_stop "$load" "$LAB_TMP/load"
