@@ -34,7 +34,7 @@ FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps test unit bpf e2e fuzz fuzz-long demo install lint format clean help
+.PHONY: all deps test unit bpf e2e fuzz fuzz-long bench bench-quick bench-insn demo install lint format clean help
 
 all: $(B)/serin ## build serin (the default)
 
@@ -89,6 +89,15 @@ unit bpf e2e fuzz: ## one suite alone
 
 fuzz-long: ## fuzz every parser for FUZZ_SECONDS (300) each
 	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(MAKE) --no-print-directory test SUITES=fuzz
+
+bench: ## ns per packet, growth, and end to end against nftables, nginx, HAProxy (15 min)
+	$(Q)scripts/install-deps bench && $(MAKE) --no-print-directory all $(BENCH) $(TOOLS) && SERIN_BUILD=$(abspath $(B)) tests/bench/run
+
+bench-quick: ## the same, shorter (2 min)
+	$(Q)scripts/install-deps bench && $(MAKE) --no-print-directory all $(BENCH) $(TOOLS) && SERIN_BUILD=$(abspath $(B)) tests/bench/run --quick
+
+bench-insn: ## instructions per packet, counted in a VM, against the committed budget
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(BENCH) && SERIN_BUILD=$(abspath $(B)) tests/bench/vm_insn
 
 demo: ## shift a canary 0 -> 100 -> 0 % under real traffic, in namespaces
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SERIN_BUILD=$(abspath $(B)) scripts/demo
