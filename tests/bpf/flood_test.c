@@ -10,13 +10,14 @@
 
 #include "lab.h"
 
-#define SEED	      0x6c0f9e37b15a84d2ull
-#define CONNECTIONS   100000
-#define CONVERSATIONS 10000
-#define HONEST	      512 /* at one time */
-#define HONEST_EVERY  100 /* packets of the flood to one of theirs */
-#define HONEST_STEPS  8
-#define CHECKS	      4
+#define SEED	       0x6c0f9e37b15a84d2ull
+#define CONNECTIONS    100000
+#define CONVERSATIONS  10000
+#define CONNECTION_NET 0x0bu /* /8 of their clients */
+#define HONEST	       512   /* at one time */
+#define HONEST_EVERY   100   /* packets of the flood to one of theirs */
+#define HONEST_STEPS   8
+#define CHECKS	       4
 
 #define SERVICE(protocol)                                                                      \
 	"  - {name: " protocol ", vip: 192.0.2.1, port: 80, protocol: " protocol               \
@@ -99,7 +100,8 @@ static bool answer(int shape, struct peer peer, unsigned int host)
 /* Three kinds of peers that never are the same. */
 static struct peer connection(uint32_t n)
 {
-	return (struct peer){htonl(0x0b000000 + n / 8), htons((uint16_t)(1024 + n % 8 * 777))};
+	return (struct peer){htonl((CONNECTION_NET << 24) + n / 8),
+			     htons((uint16_t)(1024 + n % 8 * 777))};
 }
 
 static struct peer newcomer(uint32_t n)
@@ -150,6 +152,24 @@ static void expect_conversations(void)
 		if (!answer(DATAGRAM_REPLY, connection(n), to))
 			fail_msg("conversation %u: no reply from %u", n, to);
 	}
+}
+
+static int count_proven(const struct flow_view *view, void *count)
+{
+	*(uint32_t *)count += view->state == SERIN_FLOW_ESTABLISHED &&
+			      view->client.s6_addr[12] == CONNECTION_NET;
+	return 0;
+}
+
+/* Those of the connections that the table remembers, as established. */
+static uint32_t proven_connections(void)
+{
+	struct dataplane *dp = lab_open(DATAPLANE_READ);
+	uint32_t count = 0;
+
+	assert_int_equal(dataplane_each_flow(dp, count_proven, &count), 0);
+	dataplane_close(dp);
+	return count;
 }
 
 /* ---- and those that begin meanwhile ---- */
@@ -253,6 +273,7 @@ static void test_connections_outlive_floods(void **state)
 {
 	uint32_t syns = flood_syns();
 	struct snapshot *s;
+	uint32_t proven;
 
 	(void)state;
 	begin(syns / 10);
@@ -266,9 +287,13 @@ static void test_connections_outlive_floods(void **state)
 	s = lab_snapshot();
 	assert_in_range(s->flow_entries, CONNECTIONS * 0.48, CONNECTIONS * 0.52);
 	assert_int_equal(s->flows_unremembered, 0);
+	proven = (uint32_t)s->flow_entries;
 	snapshot_free(s);
+	assert_int_equal(proven_connections(), proven);
 	flood("SYNs", SYN, syns);
+	assert_int_equal(proven_connections(), proven);
 	flood("ACKs", ACK, syns / 4);
+	assert_int_equal(proven_connections(), proven);
 }
 
 static void test_conversations_outlive_floods(void **state)

@@ -175,12 +175,12 @@ static void print_flow_table(const struct snapshot *s)
 
 	for (int state = 0; state < SERIN_FLOW_STATE_MAX; state++)
 		evicted += s->flows_evicted[state];
-	printf("flow table: %llu remembered, room for %llu of each family in %s (%.0f bytes an "
-	       "IPv4 "
-	       "flow, %.0f an IPv6 flow)",
+	printf("flow table: %llu remembered; %llu places for each family in %s (half full, %.0f "
+	       "bytes "
+	       "an IPv4 flow and %.0f an IPv6 flow)",
 	       (unsigned long long)s->flow_entries, (unsigned long long)s->flow_capacity,
-	       format_bytes(bytes, text), (double)s->flow_bytes4 / (double)s->flow_capacity,
-	       (double)s->flow_bytes6 / (double)s->flow_capacity);
+	       format_bytes(bytes, text), 2.0 * (double)s->flow_bytes4 / (double)s->flow_capacity,
+	       2.0 * (double)s->flow_bytes6 / (double)s->flow_capacity);
 	if (evicted || s->flows_unremembered)
 		printf("; %llu gave way while alive, %llu not remembered",
 		       (unsigned long long)evicted, (unsigned long long)s->flows_unremembered);

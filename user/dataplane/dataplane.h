@@ -178,7 +178,7 @@ struct snapshot {
 	size_t service_count;
 	uint64_t packets[SERIN_REASON_MAX]; /* by enum serin_reason, all CPUs */
 	uint64_t flow_entries;
-	uint64_t flow_capacity;		   /* of each family */
+	uint64_t flow_capacity;		   /* places for each family: twice limits.flows or more */
 	uint64_t flow_bytes4, flow_bytes6; /* memory of the two tables */
 	uint64_t flows_inserted;
 	uint64_t flows_unremembered;		      /* no place, or beyond the rate */

@@ -281,7 +281,7 @@ static int copy_flow_table(struct dataplane *dp, struct snapshot *s)
 		error = dp_flow_counters(dp, &c);
 	if (error)
 		return error;
-	s->flow_capacity = dp->meta.max_flows;
+	s->flow_capacity = (uint64_t)dp->meta.flow_buckets * SERIN_FLOW4_WAYS;
 	s->flow_bytes4 = sizeof(struct serin_bucket4) * dp->meta.flow_buckets;
 	s->flow_bytes6 = sizeof(struct serin_bucket6) * dp->meta.flow_buckets;
 	s->flows_inserted = c.inserted;
