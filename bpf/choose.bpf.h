@@ -79,20 +79,35 @@ static __always_inline int choose_by_target(struct packet *p)
 }
 
 /*
- * The pool that owns this point. Overtaken SPLIT_TRIES times running, each by SERIN_SPLIT_RING
- * shifts within a few instructions, it would settle for the primary; it has never been seen to be.
+ * The pool that owns this point, and above it the epoch that says so: epoch << 8 | pool. Overtaken
+ * SPLIT_TRIES times running, each by SERIN_SPLIT_RING shifts within a few instructions, it would be
+ * NO_POOL; it has never been seen to be. A global function: the verifier proves it once, not for
+ * each way that leads to it.
  */
-static __always_inline int choose_by_split(struct packet *p, __u32 point, int of_base)
+#define NO_POOL 0xff
+
+__noinline __u64 pick_split(__u32 service_id, __u32 point, __u32 of_base)
 {
+	struct serin_service *svc = bpf_map_lookup_elem(&services, &service_id);
 	struct serin_generation *g;
+	__u32 epoch = 0;
 	int pool = -1;
 
-	for (int i = 0; i < SPLIT_TRIES && pool < 0; i++) {
-		p->epoch = READ_ONCE(p->service->epoch);
-		g = &p->service->ring[p->epoch % SERIN_SPLIT_RING];
-		pool = serin_split_pick(of_base ? &g->base : &g->now, p->epoch, point);
+	for (int i = 0; svc && i < SPLIT_TRIES && pool < 0; i++) {
+		epoch = READ_ONCE(svc->epoch);
+		g = &svc->ring[epoch % SERIN_SPLIT_RING];
+		pool = serin_split_pick(of_base ? &g->base : &g->now, epoch, point);
 	}
-	return pool;
+	return (__u64)epoch << 8 | (pool < 0 ? NO_POOL : pool);
+}
+
+static __always_inline int choose_by_split(struct packet *p, __u32 point, int of_base)
+{
+	__u64 picked = pick_split(p->service_id, point, of_base);
+	__u32 pool = picked & 0xff;
+
+	p->epoch = picked >> 8;
+	return pool < SERIN_MAX_POOLS ? (int)pool : -1;
 }
 
 static __always_inline __u32 primary_pool(struct packet *p)

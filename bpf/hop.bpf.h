@@ -12,8 +12,10 @@
 #define FAMILY_INET  2
 #define FAMILY_INET6 10
 
+/* Global functions, these: the verifier proves them once, not for each way that leads to them. */
+
 /* The slot of an interface, or 0. */
-static __always_inline __u32 port_of(__u32 ifindex)
+__noinline __u32 port_of(__u32 ifindex)
 {
 	__u32 slot = serin_port_home(ifindex);
 	struct serin_port *port;
@@ -36,28 +38,40 @@ static __always_inline struct serin_switches *all_switches(void)
 	return bpf_map_lookup_elem(&switches, &zero);
 }
 
-/* The gateway's hop for a client; 0 if there is none, or the kernel has more routes than we hold. */
-static __always_inline __u64 route_to(const struct packet *p, const struct serin_switches *s)
+static __always_inline struct serin_routes *live_routes(void)
 {
-	__u32 live = READ_ONCE(s->live_routes) & 1;
-	struct serin_routes *r = bpf_map_lookup_elem(&routes, &live);
-	__u64 high, low;
+	struct serin_switches *s = all_switches();
+	__u32 live = s ? READ_ONCE(s->live_routes) & 1 : 0;
 
-	if (!r)
-		return 0;
-	if (p->ip4) {
-		for (__u32 i = 0; i < SERIN_MAX_ROUTES && i < r->count4; i++)
-			if ((p->client.word_be[3] & r->v4[i].mask_be) == r->v4[i].prefix_be)
-				return READ_ONCE(r->v4[i].hop);
-		return 0;
-	}
-	high = serin_addr_high(&p->client);
-	low = serin_addr_low(&p->client);
-	for (__u32 i = 0; i < SERIN_MAX_ROUTES && i < r->count6; i++)
+	return bpf_map_lookup_elem(&routes, &live);
+}
+
+__noinline __u64 route_to4(__u32 client_be)
+{
+	struct serin_routes *r = live_routes();
+
+	for (__u32 i = 0; r && i < SERIN_MAX_ROUTES && i < r->count4; i++)
+		if ((client_be & r->v4[i].mask_be) == r->v4[i].prefix_be)
+			return READ_ONCE(r->v4[i].hop);
+	return 0;
+}
+
+__noinline __u64 route_to6(__u64 high, __u64 low)
+{
+	struct serin_routes *r = live_routes();
+
+	for (__u32 i = 0; r && i < SERIN_MAX_ROUTES && i < r->count6; i++)
 		if ((high & r->v6[i].mask_high) == r->v6[i].high &&
 		    (low & r->v6[i].mask_low) == r->v6[i].low)
 			return READ_ONCE(r->v6[i].hop);
 	return 0;
+}
+
+/* The gateway's hop for a client; 0 if there is none, or the kernel has more routes than we hold. */
+static __always_inline __u64 route_to(const struct packet *p)
+{
+	return p->ip4 ? route_to4(p->client.word_be[3])
+		      : route_to6(serin_addr_high(&p->client), serin_addr_low(&p->client));
 }
 
 /* Remembers the way back to a client that no gateway leads to. */
@@ -115,13 +129,13 @@ static __always_inline int find_hop(struct packet *p)
 	if (!s || !p->backend)
 		return SERIN_DROP_NO_NEXT_HOP;
 	if (p->is_reply) {
-		p->hop = route_to(p, s);
+		p->hop = route_to(p);
 		if (!p->hop)
 			p->hop = unrouted_client_hop(p);
 		return SERIN_GO_ON;
 	}
 	p->hop = READ_ONCE(p->backend->hop);
-	if ((p->is_new || READ_ONCE(s->learns)) && !route_to(p, s))
+	if ((p->is_new || READ_ONCE(s->learns)) && !route_to(p))
 		learn_client_hop(p, s);
 	return SERIN_GO_ON;
 }

@@ -48,7 +48,7 @@ static struct serin_meta make_meta(const struct model *m)
 		.service_buckets = next_power_of_two(limits->services / 4 + 16),
 		.backend_buckets = next_power_of_two(limits->backends / 4 + 16),
 		/* Four ways, half full. */
-		.flow_buckets = next_power_of_two(limits->flows / 2 + 1),
+		.flow_buckets = next_power_of_two((limits->flows + 1) / 2),
 		.idle_s =
 			{
 				[SERIN_FLOW_SYN] = m->idle.syn_s,
