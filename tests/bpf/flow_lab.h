@@ -200,6 +200,7 @@ static inline void flow_age(bool is_udp, uint16_t n)
 	size_t count = 0;
 
 	assert_int_equal(dp_jiffies(dp, &now), 0);
+	assert_int_equal(dp_mmap_flows(dp), 0);
 	for (uint32_t b = 0; b < dp->meta.flow_buckets; b++) {
 		for (int i = 0; i < SERIN_FLOW4_WAYS; i++) {
 			struct serin_flow4 *flow = &dp->flows4[b].flow[i];

@@ -345,6 +345,7 @@ static inline void o_age(struct dataplane *dp, o_judge *is_over)
 	uint64_t now;
 
 	assert_int_equal(dp_jiffies(dp, &now), 0);
+	assert_int_equal(dp_mmap_flows(dp), 0);
 	for (uint32_t n = 0; n < dp->meta.flow_buckets * SERIN_FLOW4_WAYS; n++) {
 		struct serin_flow4 *e4 = &dp->flows4[n / SERIN_FLOW4_WAYS].flow[n % 4];
 		struct serin_flow6 *e6 = &dp->flows6[n / SERIN_FLOW6_WAYS].flow[n % 4];

@@ -111,7 +111,7 @@ static bool read_flow6(const struct serin_flow6 *entry, struct dp_flow *out)
 int dp_each_flow(struct dataplane *dp, dp_flow_visitor *visit, void *arg)
 {
 	struct dp_flow flow;
-	int error = 0;
+	int error = dp_mmap_flows(dp);
 
 	for (uint32_t b = 0; !error && b < dp->meta.flow_buckets; b++)
 		for (int i = 0; !error && i < SERIN_FLOW4_WAYS; i++)
@@ -138,7 +138,10 @@ int dp_flow_find(struct dataplane *dp, uint32_t service, const struct serin_addr
 	bool is_v4 = net_is_v4(&addr);
 	struct dp_flow flow;
 	uint64_t hash;
+	int error = dp_mmap_flows(dp);
 
+	if (error)
+		return error;
 	if (is_v4)
 		hash = serin_flow4_hash(serin_flow4_key(client->word_be[3], port_be, service),
 					dp->meta.flow_secret);
@@ -193,6 +196,8 @@ static void forget_entry(const struct forgetting *f, __u64 *key, __u64 *value)
 
 static void forget(struct dataplane *dp, const struct forgetting *f)
 {
+	if (dp_mmap_flows(dp))
+		return;
 	for (uint32_t b = 0; b < dp->meta.flow_buckets; b++) {
 		for (int i = 0; i < SERIN_FLOW4_WAYS; i++)
 			forget_entry(f, &dp->flows4[b].flow[i].key, &dp->flows4[b].flow[i].value);

@@ -57,6 +57,7 @@ struct dataplane {
 	int clock_fd;		/* the program that tells the jiffies */
 	struct serin_meta meta; /* all zero: nothing loaded, every look-up finds nothing */
 	int cpu_count;
+	uint32_t uid; /* whose changes these are */
 	/* mmapped; NULL when nothing is loaded */
 	struct serin_bucket *service_index;
 	struct serin_service *services;
@@ -85,6 +86,8 @@ int dp_lock(struct dataplane *dp, bool create);
  * a killed apply had attached and not yet published. */
 int dp_open_pins(struct dataplane *dp);
 int dp_mmap(struct dataplane *dp);
+/* The flow table too; whoever touches dp->flows4 or flows6 calls it first. */
+int dp_mmap_flows(struct dataplane *dp);
 /* "DIR/v2/NAME" or, before publishing, "DIR/new/NAME". */
 int dp_pin_path(const struct dataplane *dp, const char *name, char path[PATH_MAX]);
 /* Pins everything in the staging directory, without the links. */

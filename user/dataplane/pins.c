@@ -36,6 +36,7 @@ void dp_init(struct dataplane *dp, const char *dir, enum dataplane_access access
 	for (int i = 0; i < DP_MAP_MAX; i++)
 		dp->map_fd[i] = -1;
 	dp->cpu_count = libbpf_num_possible_cpus();
+	dp->uid = getuid();
 }
 
 struct mapping {
@@ -80,25 +81,46 @@ static size_t mapping_length(const struct mapping *m)
 	return (m->value_size * m->entries + page - 1) / page * page;
 }
 
-int dp_mmap(struct dataplane *dp)
+static int map_one(struct dataplane *dp, const struct mapping *m)
 {
 	int protection = PROT_READ | (dp->access == DATAPLANE_WRITE ? PROT_WRITE : 0);
+	void *at = mmap(NULL, mapping_length(m), protection, MAP_SHARED, dp->map_fd[m->map], 0);
+	int error = at == MAP_FAILED ? -errno : 0;
+
+	if (error)
+		log_error("cannot map %s: %s", dp_map_names[m->map], strerror(-error));
+	else
+		*m->address = at;
+	return error;
+}
+
+static bool is_flow_table(const struct mapping *m)
+{
+	return m->map == DP_MAP_FLOWS4 || m->map == DP_MAP_FLOWS6;
+}
+
+/* The kernel fills in the page tables of a map at once: for the flow table that takes longer than
+ * all the rest of a shift, so it waits until somebody asks for flows. */
+static int map_some(struct dataplane *dp, bool flow_table)
+{
 	struct mapping list[DP_MAPPINGS];
+	int error = 0;
 
 	list_mappings(dp, list);
-	for (int i = 0; i < DP_MAPPINGS; i++) {
-		void *at = mmap(NULL, mapping_length(&list[i]), protection, MAP_SHARED,
-				dp->map_fd[list[i].map], 0);
+	for (int i = 0; !error && i < DP_MAPPINGS; i++)
+		if (is_flow_table(&list[i]) == flow_table && !*list[i].address)
+			error = map_one(dp, &list[i]);
+	return error;
+}
 
-		if (at == MAP_FAILED) {
-			int error = -errno;
+int dp_mmap(struct dataplane *dp)
+{
+	return map_some(dp, false);
+}
 
-			log_error("cannot map %s: %s", dp_map_names[list[i].map], strerror(-error));
-			return error;
-		}
-		*list[i].address = at;
-	}
-	return 0;
+int dp_mmap_flows(struct dataplane *dp)
+{
+	return map_some(dp, true);
 }
 
 void dp_fini(struct dataplane *dp)
