@@ -158,7 +158,6 @@ enum serin_backend_state {
  * low 48 bits (first byte lowest), port (slot of `ports`) above. 0: not known.
  */
 #define SERIN_HOP_PORT_SHIFT 48
-#define SERIN_HOP_MAC_MASK   ((1ull << SERIN_HOP_PORT_SHIFT) - 1)
 
 struct serin_backend {
 	struct serin_endpoint at;
