@@ -210,6 +210,30 @@ static __always_inline void write_entry(const struct flow_place *at, void *bucke
 	WRITE_ONCE(*entry_key(bucket, way, is_v6), at->key);
 }
 
+/* A place in a bucket half of which is free, without weighing the others; 0: there is none. */
+static __always_inline int take_free(const struct flow_place *at, struct serin_flow_counters *c,
+				     __u64 value, const int is_v6)
+{
+	__u32 free = 0, way = 0;
+
+	for (__u32 i = 0; i < SERIN_FLOW4_WAYS; i++) {
+		__u32 is_free = !READ_ONCE(*entry_key(at->bucket[0], i, is_v6));
+
+		free += is_free;
+		way = is_free ? i : way;
+	}
+	way = forget_number(way, at->hash) & (SERIN_FLOW4_WAYS - 1);
+	barrier_var(way);
+	way &= SERIN_FLOW4_WAYS - 1;
+	free = forget_number(free, at->hash);
+	if (free < SERIN_FLOW4_WAYS / 2 ||
+	    __sync_val_compare_and_swap(entry_key(at->bucket[0], way, is_v6), 0, SERIN_FLOW_BUSY))
+		return 0;
+	write_entry(at, at->bucket[0], way, value, is_v6);
+	c->inserted++;
+	return 1;
+}
+
 /* Once; 1 if it is placed, 0 if there is no place, -1 if another CPU was quicker. */
 static __always_inline int try_entry(const struct flow_place *at, struct serin_flow_counters *c,
 				     __u64 value, const int is_v6)
@@ -249,8 +273,10 @@ static __always_inline int try_entry(const struct flow_place *at, struct serin_f
 static __always_inline int place_entry(const struct flow_place *at, struct serin_flow_counters *c,
 				       __u64 value, const int is_v6)
 {
-	int placed = try_entry(at, c, value, is_v6);
+	int placed = take_free(at, c, value, is_v6);
 
+	if (!placed)
+		placed = try_entry(at, c, value, is_v6);
 	if (placed < 0)
 		placed = try_entry(at, c, value, is_v6);
 	return placed > 0;

@@ -122,6 +122,15 @@ static __noinline __u64 unrouted_client_hop(struct packet *p)
 	return learned ? *learned : ask_fib(p);
 }
 
+/* Most frames of clients come from the gateway that leads to them: one comparison tells. */
+static __always_inline int is_from_gateway(const struct packet *p, const struct serin_switches *s)
+{
+	__u64 mac = 0;
+
+	__builtin_memcpy(&mac, p->eth->h_source, ETH_ALEN);
+	return mac == READ_ONCE(s->gateway_mac[!p->ip4]);
+}
+
 static __always_inline int find_hop(struct packet *p)
 {
 	struct serin_switches *s = all_switches();
@@ -135,7 +144,7 @@ static __always_inline int find_hop(struct packet *p)
 		return SERIN_GO_ON;
 	}
 	p->hop = READ_ONCE(p->backend->hop);
-	if ((p->is_new || READ_ONCE(s->learns)) && !route_to(p))
+	if ((p->is_new || READ_ONCE(s->learns)) && !is_from_gateway(p, s) && !route_to(p))
 		learn_client_hop(p, s);
 	return SERIN_GO_ON;
 }

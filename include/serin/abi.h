@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define SERIN_ABI_VERSION 2
+#define SERIN_ABI_VERSION 3
 #define SERIN_ABI_MAGIC	  0x4e495245u /* "ERIN" */
 
 #define SERIN_NAME_LEN	     32 /* a service's or pool's name, with its NUL */
@@ -250,7 +250,7 @@ serin_static_assert(sizeof(struct serin_bucket6) == 128, "a bucket is two cache 
 #define SERIN_FLOW_STATE_MASK	 0x7u
 #define SERIN_FLOW_BACKEND_MASK	 0xfffffu
 
-#define SERIN_FLOW_LOCKS 65536
+#define SERIN_FLOW_LOCKS 4096
 
 enum serin_flow_state {
 	SERIN_FLOW_SYN,	    /* nothing but a SYN seen from the client */
@@ -306,7 +306,9 @@ serin_static_assert(sizeof(struct serin_direct_key) == 24, "ABI");
 struct serin_switches {
 	__u32 live_routes; /* which of the two sets of routes; writer: user space */
 	__u32 learns;	   /* some client is reached by no gateway: look at each; writer: packets */
-	__u64 pad[7];
+	__u64 gateway_mac
+		[2]; /* of the default route, IPv4's and IPv6's; first byte lowest; 0: none */
+	__u64 pad[5];
 };
 
 /* Per CPU. What could not be done for flows that wanted remembering. */

@@ -116,7 +116,7 @@ static inline uint64_t growth_pinned_bytes(void)
 	while (d && (entry = readdir(d))) {
 		int fd;
 
-		snprintf(path, sizeof(path), "%s/v2/%s", WORLD_DIR, entry->d_name);
+		snprintf(path, sizeof(path), "%s/v3/%s", WORLD_DIR, entry->d_name);
 		fd = bpf_obj_get(path);
 		if (fd < 0)
 			continue;

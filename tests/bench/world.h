@@ -341,7 +341,7 @@ static inline void world_load(const struct model *m)
 		die("cannot apply the model");
 	world.apply_ms = (world_now_ns() - start) / 1e6;
 	fclose(changes);
-	world.serin_fd = bpf_obj_get(WORLD_DIR "/v2/program");
+	world.serin_fd = bpf_obj_get(WORLD_DIR "/v3/program");
 	if (world.serin_fd < 0)
 		die("no program is pinned: %s", strerror(errno));
 	world_load_textbook(m);

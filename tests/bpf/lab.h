@@ -39,7 +39,7 @@
 #include "frame.h"
 
 #define LAB_DIR	  "/sys/fs/bpf/serin-lab"
-#define LAB_PINS  LAB_DIR "/v2" /* of SERIN_ABI_VERSION */
+#define LAB_PINS  LAB_DIR "/v3" /* of SERIN_ABI_VERSION */
 #define LAB_HOSTS 100
 #define LAB_LIMITS                    \
 	"version: 1\n"                \

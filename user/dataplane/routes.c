@@ -145,6 +145,16 @@ static void read_routes(const struct dataplane *dp, struct rtnl *rtnl, int famil
 		l->hop[i] = gateway_hop(dp, rtnl, &l->prefix[i], probe);
 }
 
+/* Of the default route, if a gateway of ours has it: what it forwards to us needs no other look. */
+static uint64_t default_gateway_mac(const struct route_list *l, uint8_t default_len)
+{
+	size_t last = l->count - 1;
+
+	return l->count && l->prefix[last].prefix_len == default_len
+		       ? l->hop[last] & ((1ull << SERIN_HOP_PORT_SHIFT) - 1)
+		       : 0;
+}
+
 int dp_routes_sync(struct dataplane *dp, struct rtnl *rtnl, bool probe)
 {
 	struct route_list v4 = {.count = 0}, v6 = {.count = 0};
@@ -160,6 +170,10 @@ int dp_routes_sync(struct dataplane *dp, struct rtnl *rtnl, bool probe)
 		read_routes(dp, rtnl, AF_INET6, probe, &v6);
 	}
 	routes_write(&v4, &v6, &wanted);
+	__atomic_store_n(&dp->switches->gateway_mac[0], default_gateway_mac(&v4, 96),
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&dp->switches->gateway_mac[1], default_gateway_mac(&v6, 0),
+			 __ATOMIC_RELAXED);
 	if (!memcmp(&wanted, &dp->routes[live], sizeof(wanted)))
 		return 0;
 	/* Packets that came before the last change may still be reading the other one. */
