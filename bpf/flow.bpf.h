@@ -90,14 +90,16 @@ static __always_inline void touch_flow(const struct packet *p, __u64 *place, __u
 /* ---- following ---- */
 
 /* Is the flow's next packet free to go elsewhere? A SYN is, once its entry is closing or idle, or
- * its backend takes no new flows; a datagram after the idle time; any other packet never. */
+ * its backend takes no new flows, and has not just answered it; a datagram after the idle time; any
+ * other packet never. */
 static __always_inline int flow_may_move(const struct packet *p, __u64 value)
 {
+	__u32 state = serin_flow_state(value);
 	__u64 now = bpf_jiffies64();
 
 	if (packet_is_syn(p))
-		return serin_flow_state(value) == SERIN_FLOW_CLOSING ||
-		       p->backend->state != SERIN_BACKEND_UP || flow_is_idle(value, now);
+		return state == SERIN_FLOW_CLOSING || flow_is_idle(value, now) ||
+		       (p->backend->state != SERIN_BACKEND_UP && state != SERIN_FLOW_REPLIED);
 	return p->udp && flow_is_idle(value, now);
 }
 
@@ -173,7 +175,30 @@ static __always_inline int follow_request(struct packet *p, const struct flow_pl
 	return remember_flow(p, at);
 }
 
-/* Is this backend the one its client has? By the table, or by either choice where it has none. */
+/*
+ * The base's backend answers a SYN that nobody remembers. Sent again, for the answer may be late or
+ * lost, that SYN would choose anew: the client would take one backend's handshake and send what
+ * follows to another. So the answer binds the flow; unless the SYN was sent again before it.
+ */
+static __always_inline int remember_answer(struct packet *p, const struct flow_place *at)
+{
+	__u64 bound, value = serin_flow_value(p->backend_id, SERIN_FLOW_REPLIED, p->epoch,
+					      bpf_jiffies64());
+
+	bound = insert_flow(at, value);
+	return !bound || serin_flow_backend(bound) == p->backend_id;
+}
+
+/* Where the table knows nothing: either choice may have been the flow's. */
+static __always_inline int is_unremembered_reply(struct packet *p, const struct flow_place *at,
+						 __u32 sender)
+{
+	if (!choose_base(p) && p->backend_id == sender)
+		return !p->tcp || !p->tcp->syn || remember_answer(p, at);
+	return !choose_current(p) && p->backend_id == sender;
+}
+
+/* Is this backend the one its client has? */
 static __always_inline int follow_reply(struct packet *p, const struct flow_place *at)
 {
 	__u64 value = 0, *place = find_flow(at, &value);
@@ -190,8 +215,7 @@ static __always_inline int follow_reply(struct packet *p, const struct flow_plac
 	/* Every conversation is remembered that had room: what is not was begun by the backend. */
 	if (p->udp && !READ_ONCE(p->service->forgot_jiffies))
 		return SERIN_PASS_NO_FLOW;
-	is_ours = (!choose_base(p) && p->backend_id == id) ||
-		  (!choose_current(p) && p->backend_id == id);
+	is_ours = is_unremembered_reply(p, at, id);
 	p->backend = sender;
 	p->backend_id = id;
 	p->fallback = 0;

@@ -63,6 +63,56 @@ static void test_a_retransmitted_syn_stays(void **state)
 	assert_int_equal(flow_entries(), 2 * FLOWS);
 }
 
+static uint32_t answer_syn(uint16_t n, unsigned int host)
+{
+	struct outcome out;
+
+	return flow_answer(false, n, host, FRAME_SYN | FRAME_ACK, &out);
+}
+
+/* The SYN was before shift and drain; its answer and the SYN sent again cross each other after it. */
+static void test_an_answer_binds_a_handshake(void **state)
+{
+	unsigned int moving = 0;
+
+	(void)state;
+	flow_open_all(0);
+	assert_int_equal(lab_shift("tcp", "canary", 1000000), 0);
+	assert_int_equal(lab_drain("tcp", "10.1.0.61", true, false), 0);
+	for (uint16_t n = 0; n < FLOWS; n++) {
+		unsigned int host = hosts[0][n];
+
+		assert_true(answer_syn(n, host) >= XDP_TX);
+		assert_int_equal(flow_send(false, n, FRAME_SYN), host);
+		assert_true(answer_syn(n, host) >= XDP_TX);
+		if (!is_canary(host)) {
+			flow_expect_state(n, SERIN_FLOW_REPLIED);
+			moving++;
+		}
+		assert_int_equal(flow_send(false, n, FRAME_ACK), host);
+	}
+	assert_true(moving > FLOWS / 2);
+	flow_expect_all(FRAME_ACK);
+}
+
+/* And where the SYN is first: the client hears of one backend only. */
+static void test_a_late_answer_is_not_the_flows(void **state)
+{
+	(void)state;
+	flow_open_all(0);
+	assert_int_equal(lab_shift("tcp", "canary", 1000000), 0);
+	for (uint16_t n = 0; n < FLOWS; n++) {
+		unsigned int old = hosts[0][n];
+
+		hosts[0][n] = flow_send(false, n, FRAME_SYN);
+		assert_true(is_canary(hosts[0][n]));
+		if (old != hosts[0][n])
+			assert_int_equal(answer_syn(n, old), XDP_PASS);
+		assert_true(answer_syn(n, hosts[0][n]) >= XDP_TX);
+	}
+	flow_expect_all(FRAME_ACK);
+}
+
 static void test_drains_move_no_flow(void **state)
 {
 	(void)state;
@@ -211,6 +261,8 @@ int main(void)
 		FLOW_TEST(test_tracking_moves_no_flow, start),
 		FLOW_TEST(test_tracking_moves_no_flow, start_tracked),
 		FLOW_TEST(test_a_retransmitted_syn_stays, start_tracked),
+		FLOW_TEST(test_an_answer_binds_a_handshake, start),
+		FLOW_TEST(test_a_late_answer_is_not_the_flows, start),
 		FLOW_TEST(test_drains_move_no_flow, start),
 		FLOW_TEST(test_drains_move_no_flow, start_tracked),
 		FLOW_TEST(test_removed_backends_keep_their_flows, start),
