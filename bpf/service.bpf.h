@@ -67,14 +67,15 @@ static __always_inline struct serin_direct_key direct_key(const struct serin_end
 	};
 }
 
-/* Not for a VIP and not from a backend: is it for a backend's own address? Then so is the answer. */
+/* Not for a VIP and not from a backend: is it for a backend's own address? Then so is the answer. A
+ * reset, though, has none: it may be a client's word to a backend whose answer came too late. */
 static __noinline int note_direct(struct packet *p)
 {
 	__u32 id = 0, one = 1;
 	struct serin_backend *backend = backend_at(&p->dst, &id);
 	struct serin_direct_key key;
 
-	if (!backend)
+	if (!backend || (p->tcp && p->tcp->rst))
 		return SERIN_PASS_NO_SERVICE;
 	key = direct_key(&p->src, id);
 	if (!bpf_map_lookup_elem(&direct_flows, &key))

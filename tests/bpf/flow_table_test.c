@@ -211,6 +211,28 @@ static void test_only_its_own_backend_answers_a_flow(void **state)
 		flow_expect_state(0, SERIN_FLOW_SYN);
 }
 
+/* A client that resets what a backend sent it unasked does not talk to that backend past the VIP. */
+static void test_a_reset_to_a_backend_begins_no_conversation(void **state)
+{
+	(void)state;
+	for (uint16_t n = 0; n < FLOWS; n++) {
+		unsigned int host = flow_send(false, n, FRAME_SYN);
+		struct frame reset = flow_frame(false, n, FRAME_RST);
+		char backend[NET_ADDR_LEN];
+		struct outcome out;
+
+		snprintf(backend, sizeof(backend), "10.%u.0.%u", host % 2 ? 1 : 2, host);
+		reset.dst = lab_addr(backend);
+		lab_run_frame(lab_front, &reset, &out);
+		assert_int_equal(out.action, XDP_PASS);
+		answer(false, n, host, FRAME_SYN | FRAME_ACK);
+		reset.tcp_flags = FRAME_SYN;
+		lab_run_frame(lab_front, &reset, &out);
+		assert_int_equal(flow_answer(false, n, host, FRAME_SYN | FRAME_ACK, &out),
+				 XDP_PASS);
+	}
+}
+
 /* ---- slots of backends that are used again ---- */
 
 static uint32_t backend_id(const char *pool, unsigned int host)
@@ -294,6 +316,7 @@ int main(void)
 		FLOW_TEST(test_replies_follow_the_client, start_tracked),
 		FLOW_TEST(test_only_its_own_backend_answers_a_flow, start),
 		FLOW_TEST(test_only_its_own_backend_answers_a_flow, start_tracked),
+		FLOW_TEST(test_a_reset_to_a_backend_begins_no_conversation, start),
 		FLOW_TEST(test_a_reused_slot_is_never_followed, start_hasty),
 	};
 
