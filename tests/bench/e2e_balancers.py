@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Owns the load balancers that e2e.py compares: how each is configured, started, shifted and
-stopped in the lab's network, and which threads' CPU time is its own."""
+stopped in the lab's network, and what CPU time it has taken."""
+import json
 import os
 import re
 import socket
@@ -54,6 +55,15 @@ def family(pid):
         return [pid] + [grandchild for child in file.read().split() for grandchild in family(child)]
 
 
+def run_ns(threads):
+    """How long these have been running, by the scheduler's own count."""
+    total = 0
+    for thread in threads:
+        with open(f"/proc/{thread}/schedstat") as file:
+            total += int(file.read().split()[0])
+    return total
+
+
 class Balancer:
     """One that is up between enter and exit; `protocol` says which of its two services."""
 
@@ -86,20 +96,24 @@ class Balancer:
             wait_for(self.name, lambda: not subprocess.call(
                 inside("client", "curl", "-sf", "-o", "/dev/null", "--max-time", "1", url)))
 
-    def cpu_threads(self):
-        """Every thread whose time is the load balancer's."""
-        threads = list(napi_threads(self.interface))
-        if self.process:
-            for pid in family(self.process.pid):
-                threads += [f"{pid}/task/{t}" for t in os.listdir(f"/proc/{pid}/task")]
-        return threads
+    def processes_ns(self):
+        """Of a balancer in user space, its system calls included."""
+        if not self.process:
+            return 0
+        return run_ns(f"{pid}/task/{thread}" for pid in family(self.process.pid)
+                      for thread in os.listdir(f"/proc/{pid}/task"))
+
+    def program_ns(self):
+        """Of the XDP program, while BPF statistics are on; None where there is none."""
+        link = json.loads(run("lb", "ip", "-d", "-j", "link", "show", self.interface))[0]
+        if "xdp" not in link:
+            return None
+        program = json.loads(run("lb", "bpftool", "-j", "prog", "show", "id",
+                                 link["xdp"]["prog"]["id"]))
+        return program.get("run_time_ns", 0)
 
     def cpu_ns(self):
-        total = 0
-        for thread in self.cpu_threads():
-            with open(f"/proc/{thread}/schedstat") as file:
-                total += int(file.read().split()[0])
-        return total
+        return run_ns(napi_threads(self.interface)) + self.processes_ns()
 
 
 class ToOneBackend(Balancer):

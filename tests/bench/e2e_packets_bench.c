@@ -30,7 +30,7 @@
 #include "tests/bench/e2e_packets.skel.h"
 
 #define RUN	 (2048 * E2E_BATCH) /* turns per system call */
-#define DRAIN_MS 100		    /* after the last packet has been sent */
+#define DRAIN_MS 50		    /* after the last packet has been sent */
 
 struct job {
 	unsigned int ifindex;
