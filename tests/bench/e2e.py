@@ -209,7 +209,7 @@ def measure_shift(balancer, seconds):
             inside("client", *load_command(balancer, "--seconds", seconds, "--rate", SHIFT_RATE,
                                            "--concurrency", 4 * CONCURRENCY, "--trace", trace)),
             stdout=subprocess.PIPE, text=True)
-        speed = (16 << 20) / (seconds + 0.5)  # so that they last longer than the load
+        speed = (16 << 20) / seconds  # so that they last as long as the load
         downloads = [subprocess.Popen(
             inside("client", "curl", "-sf", "--max-time", 30, "--limit-rate", int(speed), "-o",
                    f"{TMP}/down{i}", f"http://{VIP}/big")) for i in range(DOWNLOADS)]
@@ -350,7 +350,7 @@ def least_disturbed(rounds):
 
 def bench_packets(report, quick):
     """HAProxy carries no UDP."""
-    for flows, count in ((1000, 3),) if quick else ((1000, 9), (100000, 9)):
+    for flows, count in ((1000, 2),) if quick else ((1000, 9), (100000, 9)):
         kinds = [Floor, Serin, Nftables] + ([] if quick or flows > 1000 else [Nginx])
         rounds = interleave(kinds, count, "udp", lambda balancer: measure_packets(
             balancer, flows, 200 if quick else 400), 25)
@@ -371,7 +371,7 @@ HTTP_FLOORS = {"net": ("cpu_ns", ("XDP alone", "routing alone"))}
 
 
 def bench_connections(report, quick):
-    count, requests, calm = (1, 4000, 400) if quick else (7, 8000, 800)
+    count, requests, calm = (1, 3000, 300) if quick else (7, 8000, 800)
     figures = interleave(HTTP_KINDS if quick else [Floor, Routing] + HTTP_KINDS, count, "tcp",
                          lambda balancer: measure_connections(balancer, requests, calm))
     case, at_rate = "e2e connections", f"{CALM_RATE:,}/s"
