@@ -180,6 +180,17 @@ static int make_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p, st
 	return error;
 }
 
+static int settle(struct dataplane *dp)
+{
+	uint8_t *is_due = calloc(dp->meta.max_services + 1, 1);
+	int count = is_due ? dp_settle_find(dp, is_due) : -ENOMEM;
+
+	if (count > 0)
+		count = dp_settle(dp, is_due);
+	free(is_due);
+	return count;
+}
+
 static int run_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 		    const struct apply_options *options)
 {
@@ -188,7 +199,7 @@ static int run_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 	int error = tell_program(dp, p, is_fresh, options->dry_run);
 
 	if (!error && !is_fresh && !options->dry_run)
-		error = dp_settle(dp);
+		error = settle(dp);
 	if (error >= 0)
 		error = make_plan(dp, rtnl, p, &u);
 	if (error)

@@ -17,6 +17,12 @@ void dp_choice_open(struct dataplane *dp, uint32_t service, struct dp_choice *ou
 		out->table_error[i] = 1;
 }
 
+int dp_choice_set_table(struct dp_choice *c, uint32_t pool, uint32_t id)
+{
+	c->table_error[pool] = dp_table_open_id(id, &c->tables[pool]);
+	return c->table_error[pool];
+}
+
 void dp_choice_close(struct dp_choice *c)
 {
 	for (int i = 0; i < SERIN_MAX_POOLS; i++)

@@ -6,8 +6,8 @@
  */
 #include "dataplane/plan.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <serin/hash.h>
@@ -37,30 +37,43 @@ static uint8_t flags_of(const struct model_service *m)
 	return flags;
 }
 
-/*
- * A living service whose clients are to be hashed anew: first every place of it is moving, so that
- * the base, which keeps the old way, and the flow table have the word for the flows there are.
- */
-static void write_hashing(struct dataplane *dp, const struct service_plan *s)
+/* The table's size apart, which follows when the tables have. */
+static bool is_rehashed(const struct dataplane *dp, const struct service_plan *s)
 {
-	struct serin_service *svc = &dp->services[s->id];
+	const struct serin_hashing *now = &dp->services[s->id].now;
 	struct serin_hashing wanted = hashing_of(s);
 
-	svc->forwarding = s->model->forwarding;
-	dp->info[s->id].seed = s->model->seed;
-	dp->info[s->id].table_size = s->model->table_size;
-	if (s->is_new) {
-		svc->now = wanted;
-		svc->base = wanted;
-		return;
+	return !s->is_new && memcmp(&wanted, now, sizeof(wanted));
+}
+
+/*
+ * Living services whose clients are to be hashed anew: first every place of them is moving, so that
+ * the base, which keeps the old way, and the flow table have the word for the flows there are.
+ */
+static void commit_hashing(struct dataplane *dp, const struct plan *p)
+{
+	bool is_any = false;
+
+	for (size_t i = 0; i < p->model->service_count; i++) {
+		if (!is_rehashed(dp, &p->services[i]))
+			continue;
+		dp_split_unsettle(dp, p->services[i].id);
+		is_any = true;
 	}
-	wanted.table_size = svc->now.table_size; /* follows when the tables have */
-	if (!memcmp(&wanted, &svc->now, sizeof(wanted)) &&
-	    s->model->table_size == svc->now.table_size)
-		return;
-	dp_split_unsettle(dp, s->id);
-	dp_wait_for_packets();
-	svc->now = wanted;
+	if (is_any)
+		dp_wait_for_packets();
+	for (size_t i = 0; is_any && i < p->model->service_count; i++) {
+		const struct service_plan *s = &p->services[i];
+		struct serin_service *svc = &dp->services[s->id];
+		struct serin_hashing wanted = hashing_of(s);
+
+		if (!is_rehashed(dp, s))
+			continue;
+		/* Slots of the smaller size are valid in tables of either. */
+		if (wanted.table_size > svc->now.table_size)
+			wanted.table_size = svc->now.table_size;
+		svc->now = wanted;
+	}
 }
 
 static int write_pools(struct dataplane *dp, const struct service_plan *s)
@@ -98,6 +111,7 @@ static void write_new_service(struct dataplane *dp, const struct service_plan *s
 	memset(info, 0, sizeof(*info));
 	svc->vip = s->vip;
 	svc->flags = flags_of(s->model);
+	svc->now = svc->base = hashing_of(s);
 	memcpy(info->name, s->model->name, sizeof(info->name));
 }
 
@@ -105,19 +119,18 @@ static int commit_services(struct dataplane *dp, const struct plan *p)
 {
 	int error = 0;
 
-	for (size_t i = 0; !error && i < p->model->service_count; i++) {
+	for (size_t i = 0; i < p->model->service_count; i++) {
 		const struct service_plan *s = &p->services[i];
-		struct serin_service *svc = &dp->services[s->id];
 
 		if (s->is_new)
 			write_new_service(dp, s);
-		write_hashing(dp, s);
-		/* Slots of the smaller size are valid in tables of either. */
-		if (s->model->table_size < svc->now.table_size)
-			__atomic_store_n(&svc->now.table_size, s->model->table_size,
-					 __ATOMIC_RELEASE);
-		error = write_pools(dp, s);
+		dp->services[s->id].forwarding = s->model->forwarding;
+		dp->info[s->id].seed = s->model->seed;
+		dp->info[s->id].table_size = s->model->table_size;
 	}
+	commit_hashing(dp, p);
+	for (size_t i = 0; !error && i < p->model->service_count; i++)
+		error = write_pools(dp, &p->services[i]);
 	return error;
 }
 
@@ -254,38 +267,53 @@ static int commit_reachable(struct dataplane *dp, const struct plan *p)
 
 /* ---- what goes ---- */
 
-static void free_service(struct dataplane *dp, uint32_t id)
-{
-	for (uint32_t b = 0; b < dp->meta.max_backends; b++)
-		if (dp->backends[b].state != SERIN_BACKEND_FREE && dp->backends[b].service == id)
-			dp_backend_free(dp, b);
-	for (uint32_t pool = 0; pool < SERIN_MAX_POOLS; pool++) {
-		uint32_t index = dp_pool_index(id, pool);
-
-		bpf_map_delete_elem(dp->map_fd[DP_MAP_TABLES], &index);
-		bpf_map_delete_elem(dp->map_fd[DP_MAP_BASE_TABLES], &index);
-	}
-	memset(&dp->info[id], 0, sizeof(dp->info[id]));
-	dp->services[id].flags = 0;
-}
-
-/* All of them out of reach first, then one wait for the packets under way, then freed. */
-static void commit_removed_services(struct dataplane *dp, const struct plan *p)
+/* Services the model no longer has, by id, into is_gone. */
+static bool find_removed(const struct dataplane *dp, const struct plan *p, uint8_t *is_gone)
 {
 	bool is_any = false;
 
 	for (uint32_t id = 0; id < dp->meta.max_services; id++) {
-		if (!dp->info[id].name[0] || p->keeps_service[id])
-			continue;
-		dp_service_index_clear(dp, &dp->services[id].vip, id);
-		is_any = true;
+		is_gone[id] = dp->info[id].name[0] && !p->keeps_service[id];
+		is_any |= is_gone[id];
 	}
-	if (!is_any)
-		return;
-	dp_wait_for_packets();
-	for (uint32_t id = 0; id < dp->meta.max_services; id++)
-		if (dp->info[id].name[0] && !p->keeps_service[id])
-			free_service(dp, id);
+	return is_any;
+}
+
+/* Nobody reaches them any more. */
+static int free_services(struct dataplane *dp, const uint8_t *is_gone)
+{
+	int error = dp_tables_remove(dp, is_gone);
+
+	for (uint32_t id = 0; !error && id < dp->meta.max_backends; id++) {
+		const struct serin_backend *b = &dp->backends[id];
+
+		if (b->state != SERIN_BACKEND_FREE && is_gone[b->service])
+			dp_backend_free(dp, id);
+	}
+	for (uint32_t id = 0; !error && id < dp->meta.max_services; id++) {
+		if (!is_gone[id])
+			continue;
+		memset(&dp->info[id], 0, sizeof(dp->info[id]));
+		dp->services[id].flags = 0;
+	}
+	return error;
+}
+
+/* All of them out of reach first, then one wait for the packets under way, then freed. */
+static int commit_removed_services(struct dataplane *dp, const struct plan *p)
+{
+	uint8_t *is_gone = calloc(dp->meta.max_services + 1, 1);
+	int error = is_gone ? 0 : -ENOMEM;
+
+	if (!error && find_removed(dp, p, is_gone)) {
+		for (uint32_t id = 0; id < dp->meta.max_services; id++)
+			if (is_gone[id])
+				dp_service_index_clear(dp, &dp->services[id].vip, id);
+		dp_wait_for_packets();
+		error = free_services(dp, is_gone);
+	}
+	free(is_gone);
+	return error;
 }
 
 /* A pool that left, once its last backend has, gives up its name and slot. */
@@ -331,8 +359,9 @@ int plan_commit(struct dataplane *dp, struct plan *p, const struct dataplane_aut
 	if (error)
 		return error;
 	commit_leaving(dp, p);
-	commit_removed_services(dp, p);
+	error = commit_removed_services(dp, p);
 	dp_backends_forget(dp);
-	error = dp_tables_refresh_all(dp);
+	if (!error)
+		error = dp_tables_refresh_all(dp);
 	return error ? error : forget_pools(dp);
 }

@@ -163,21 +163,21 @@ int dp_flow_find(struct dataplane *dp, uint32_t service, const struct serin_addr
 	return -ENOENT;
 }
 
-/* Which entries are to go: those that name a backend, or the dead ones of a service. */
+/* Which entries are to go: those that name a backend, or the dead ones of services. */
 struct forgetting {
 	const struct dataplane *dp;
-	const uint8_t *is_gone; /* by backend; NULL: any */
-	int64_t service;	/* -1: any, dead or alive */
+	const uint8_t *is_gone;	   /* by backend; NULL: any */
+	const uint8_t *is_service; /* by service; NULL: any, dead or alive */
 	uint64_t now_jiffies;
 };
 
 static bool is_to_go(const struct forgetting *f, uint64_t key, uint64_t value)
 {
-	uint32_t backend = serin_flow_backend(value);
+	uint32_t backend = serin_flow_backend(value), service = serin_flow_service(key);
 
 	if (f->is_gone && (backend >= f->dp->meta.max_backends || !f->is_gone[backend]))
 		return false;
-	return f->service < 0 || (serin_flow_service(key) == f->service &&
+	return !f->is_service || (service < f->dp->meta.max_services && f->is_service[service] &&
 				  !dp_flow_is_alive(f->dp, value, f->now_jiffies));
 }
 
@@ -208,14 +208,15 @@ static void forget(struct dataplane *dp, const struct forgetting *f)
 
 void dp_flows_forget(struct dataplane *dp, const uint8_t *is_gone)
 {
-	const struct forgetting f = {.dp = dp, .is_gone = is_gone, .service = -1};
+	const struct forgetting f = {.dp = dp, .is_gone = is_gone};
 
 	forget(dp, &f);
 }
 
-void dp_flows_forget_dead(struct dataplane *dp, uint32_t service, uint64_t now_jiffies)
+void dp_flows_forget_dead(struct dataplane *dp, const uint8_t *is_service, uint64_t now_jiffies)
 {
-	const struct forgetting f = {.dp = dp, .service = service, .now_jiffies = now_jiffies};
+	const struct forgetting f = {
+		.dp = dp, .is_service = is_service, .now_jiffies = now_jiffies};
 
 	forget(dp, &f);
 }

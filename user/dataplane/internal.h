@@ -179,8 +179,8 @@ bool dp_backend_takes_flows(const struct serin_backend *b);
 /* Rebuilds a pool's table if it is not made of the backends that take flows now. */
 int dp_table_refresh(struct dataplane *dp, const struct roster *r, uint32_t service, uint32_t pool);
 int dp_tables_refresh_all(struct dataplane *dp);
-/* Makes the tables in use the base's and their slots unchanged. */
-int dp_tables_settle(struct dataplane *dp, uint32_t service);
+/* Whether the pool has a table: true, too, where an apply was killed and may not have made it. */
+bool dp_table_is_there(const struct dataplane *dp, uint32_t pool_index);
 /* A copy of one of the tables the packet path uses, to read many slots of. -ENOENT: there is none. */
 struct dp_table {
 	const uint64_t *elements; /* a word each, in the lower half */
@@ -188,7 +188,46 @@ struct dp_table {
 };
 int dp_table_open(struct dataplane *dp, enum dp_map map, uint32_t pool_index, struct dp_table *out);
 uint32_t dp_table_word(const struct dp_table *t, uint32_t slot);
+int dp_table_open_id(uint32_t id, struct dp_table *out);
 void dp_table_close(struct dp_table *t);
+/* Bytes: elements are 8 apart, whatever their size. */
+size_t dp_table_length(uint32_t size);
+
+/* ---- outer.c: the maps of tables, where one access takes as long as many at a time ---- */
+
+#define DP_OUTER_MAX 960 /* while they are set a file descriptor each, of 1,024 that are usual */
+
+struct dp_outer {
+	size_t count;
+	uint32_t keys[DP_OUTER_MAX]; /* pools by index */
+	int values[DP_OUTER_MAX];    /* to be set: a table's fd; looked up: its id, or 0 */
+};
+
+void dp_outer_add(struct dp_outer *o, uint32_t pool_index, int fd);
+/* When they return, no packet sees what was there before. */
+int dp_outer_set(struct dataplane *dp, enum dp_map map, struct dp_outer *o);
+int dp_outer_remove(struct dataplane *dp, enum dp_map map, struct dp_outer *o);
+int dp_outer_look_up(struct dataplane *dp, enum dp_map map, struct dp_outer *o);
+
+/* ---- swaps.c: new tables ---- */
+
+struct dp_swaps;
+
+struct dp_swaps *dp_swaps_new(struct dataplane *dp);
+/* A pool's new table, of these words (from malloc; it frees them), is in force after the next flush,
+ * which may come with any further one; without words it has none then. @digest: of the table */
+int dp_swaps_add(struct dp_swaps *q, uint32_t pool_index, uint32_t *words, uint32_t size,
+		 uint64_t digest);
+int dp_swaps_flush(struct dp_swaps *q);
+/* What was not flushed never was. */
+void dp_swaps_free(struct dp_swaps *q);
+
+/* ---- base.c: the tables of many services, flagged by id ---- */
+
+/* Makes the tables in use the base's and their slots unchanged. */
+int dp_tables_settle(struct dataplane *dp, const uint8_t *is_due);
+/* Takes away all tables of services that no packet reaches any more. */
+int dp_tables_remove(struct dataplane *dp, const uint8_t *is_gone);
 
 /* ---- choice.c: what the packet path would choose, for many clients ---- */
 
@@ -214,14 +253,17 @@ struct dp_chosen {
 };
 
 void dp_choice_open(struct dataplane *dp, uint32_t service, struct dp_choice *out);
+/* The table of a pool, by its id, so that it need not be asked for. */
+int dp_choice_set_table(struct dp_choice *c, uint32_t pool, uint32_t id);
 int dp_choice_make(struct dp_choice *c, const struct serin_addr *client, uint16_t port_be,
 		   struct dp_chosen *out);
 void dp_choice_close(struct dp_choice *c);
 
 /* ---- settle.c ---- */
 
-/* Settles every service whose changes all flows have outlived. Returns how many, or -errno. */
-int dp_settle(struct dataplane *dp);
+/* Flags, by id, the services whose changes all flows have outlived. Returns how many, or -errno. */
+int dp_settle_find(struct dataplane *dp, uint8_t *is_due);
+int dp_settle(struct dataplane *dp, const uint8_t *is_due);
 
 /* ---- backends.c ---- */
 
@@ -299,8 +341,8 @@ bool dp_flow_is_alive(const struct dataplane *dp, uint64_t value, uint64_t now_j
 uint64_t dp_flow_idle_ms(uint64_t value, uint64_t now_jiffies);
 /* Frees every entry that names one of these backends (flags by id), in one walk over the table. */
 void dp_flows_forget(struct dataplane *dp, const uint8_t *is_gone);
-/* Frees the entries of a service whose flows are over: one of them may be met again, by another flow
- * of the same client and port, when the service has settled and moves once more. */
-void dp_flows_forget_dead(struct dataplane *dp, uint32_t service, uint64_t now_jiffies);
+/* Frees the entries of services, by id, whose flows are over: one of them may be met again, by
+ * another flow of the same client and port, when its service has settled and moves once more. */
+void dp_flows_forget_dead(struct dataplane *dp, const uint8_t *is_service, uint64_t now_jiffies);
 /* Sums the counters of all CPUs. */
 int dp_flow_counters(struct dataplane *dp, struct serin_flow_counters *out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Maglev tables: which backends they are made of, and swapping them whole. */
+/* Maglev tables: which backends they are made of, and reading them. */
 #include "dataplane/internal.h"
 
 #include <bpf/bpf.h>
@@ -107,28 +107,26 @@ static struct maglev_backend *list_eligible(const struct dataplane *dp, const ui
 	return list;
 }
 
-/* Array elements are 8 bytes apart, whatever their size. */
-static size_t table_length(uint32_t size)
+size_t dp_table_length(uint32_t size)
 {
 	return size * sizeof(uint64_t);
 }
 
-int dp_table_open(struct dataplane *dp, enum dp_map map, uint32_t pool_index, struct dp_table *out)
+int dp_table_open_id(uint32_t id, struct dp_table *out)
 {
 	struct bpf_map_info info = {};
-	uint32_t len = sizeof(info), id;
+	uint32_t len = sizeof(info);
 	void *elements;
 	int error = 0, fd;
 
-	if (bpf_map_lookup_elem(dp->map_fd[map], &pool_index, &id))
-		return -errno;
 	fd = bpf_map_get_fd_by_id(id);
 	if (fd < 0)
 		return -errno;
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		error = -errno;
-	elements = error ? MAP_FAILED
-			 : mmap(NULL, table_length(info.max_entries), PROT_READ, MAP_SHARED, fd, 0);
+	elements =
+		error ? MAP_FAILED
+		      : mmap(NULL, dp_table_length(info.max_entries), PROT_READ, MAP_SHARED, fd, 0);
 	if (!error && elements == MAP_FAILED)
 		error = -errno;
 	close(fd);
@@ -136,6 +134,15 @@ int dp_table_open(struct dataplane *dp, enum dp_map map, uint32_t pool_index, st
 		return error;
 	*out = (struct dp_table){elements, info.max_entries};
 	return 0;
+}
+
+int dp_table_open(struct dataplane *dp, enum dp_map map, uint32_t pool_index, struct dp_table *out)
+{
+	uint32_t id;
+
+	if (bpf_map_lookup_elem(dp->map_fd[map], &pool_index, &id))
+		return -errno;
+	return dp_table_open_id(id, out);
 }
 
 uint32_t dp_table_word(const struct dp_table *t, uint32_t slot)
@@ -146,115 +153,56 @@ uint32_t dp_table_word(const struct dp_table *t, uint32_t slot)
 void dp_table_close(struct dp_table *t)
 {
 	if (t->elements)
-		munmap((void *)t->elements, table_length(t->size));
+		munmap((void *)t->elements, dp_table_length(t->size));
 	t->elements = NULL;
 }
 
-/* A new table map with these words; its fd or -errno. */
-static int make_table(const uint32_t *words, uint32_t size)
+bool dp_table_is_there(const struct dataplane *dp, uint32_t index)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	uint64_t *elements;
-	int error, fd;
+	return dp->info[index / SERIN_MAX_POOLS].pool[index % SERIN_MAX_POOLS].table_digest;
+}
 
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(uint32_t), sizeof(uint32_t), size,
-			    &opts);
-	if (fd < 0)
-		return -errno;
-	elements = mmap(NULL, table_length(size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (elements == MAP_FAILED) {
-		error = -errno;
-		close(fd);
+/* A new table of these backends, or none any more, into the queue. */
+static int queue_table(struct dp_swaps *swaps, uint32_t index, uint32_t size,
+		       const struct maglev_backend *list, size_t count)
+{
+	uint64_t digest = digest_of(list, count, size);
+	uint32_t *words = NULL;
+	int error = 0;
+
+	if (count) {
+		words = calloc(size, sizeof(*words));
+		error = words ? maglev_build(list, count, words, size) : -ENOMEM;
+	}
+	if (error) {
+		free(words);
 		return error;
 	}
-	for (uint32_t i = 0; i < size; i++)
-		elements[i] = words[i];
-	munmap(elements, table_length(size));
-	return fd;
+	return dp_swaps_add(swaps, index, words, size, digest);
 }
 
-/*
- * Which slots have had another backend since the base: those that had in the table before, and
- * those that get another one now. With no table before, or one of another size, all of them.
- */
-static void mark_changed(struct dataplane *dp, uint32_t index, uint32_t *words, uint32_t size)
-{
-	struct dp_table before = {};
-	bool has_before = !dp_table_open(dp, DP_MAP_TABLES, index, &before) && before.size == size;
-
-	for (uint32_t i = 0; i < size; i++)
-		if (!has_before || dp_table_word(&before, i) != words[i])
-			words[i] |= SERIN_SLOT_CHANGED;
-	dp_table_close(&before);
-}
-
-/* A service that no packet has reached yet: what it begins with is its base. */
-static bool is_unborn(const struct dataplane *dp, uint32_t service)
-{
-	return !dp->services[service].epoch;
-}
-
-static int set_table(struct dataplane *dp, uint32_t index, const uint32_t *words, uint32_t size)
-{
-	bool is_base = is_unborn(dp, index / SERIN_MAX_POOLS);
-	int error = 0, fd = make_table(words, size);
-
-	if (fd < 0)
-		return fd;
-	if (is_base && bpf_map_update_elem(dp->map_fd[DP_MAP_BASE_TABLES], &index, &fd, BPF_ANY))
-		error = -errno;
-	if (!error && bpf_map_update_elem(dp->map_fd[DP_MAP_TABLES], &index, &fd, BPF_ANY))
-		error = -errno;
-	close(fd);
-	return error;
-}
-
-static int swap_table(struct dataplane *dp, uint32_t index, const struct maglev_backend *list,
-		      size_t count)
-{
-	uint32_t service = index / SERIN_MAX_POOLS, size = dp->info[service].table_size;
-	uint32_t *words;
-	int error;
-
-	if (!is_unborn(dp, service))
-		dp_service_changed(dp, service);
-	if (!count)
-		return bpf_map_delete_elem(dp->map_fd[DP_MAP_TABLES], &index) && errno != ENOENT
-			       ? -errno
-			       : 0;
-	words = calloc(size, sizeof(*words));
-	if (!words)
-		return -ENOMEM;
-	error = maglev_build(list, count, words, size);
-	if (!error && !is_unborn(dp, service))
-		mark_changed(dp, index, words, size);
-	if (!error)
-		error = set_table(dp, index, words, size);
-	free(words);
-	return error;
-}
-
-int dp_table_refresh(struct dataplane *dp, const struct roster *r, uint32_t service, uint32_t pool)
+/* Queues a pool's new table if it is not made of the backends that take flows now. */
+static int refresh_pool(struct dp_swaps *swaps, struct dataplane *dp, const struct roster *r,
+			uint32_t service, uint32_t pool)
 {
 	struct serin_pool_info *info = &dp->info[service].pool[pool];
+	uint32_t size = dp->info[service].table_size;
 	struct maglev_backend *list;
 	const uint32_t *ids;
-	uint64_t digest;
 	size_t count;
 	int error = 0;
 
 	count = roster_pool(dp, r, service, pool, &ids);
+	if (!count && !info->table_digest)
+		return 0;
 	list = list_eligible(dp, ids, count, &count);
 	if (!list)
 		return -ENOMEM;
-	digest = digest_of(list, count, dp->info[service].table_size);
-	if (digest != info->table_digest) {
-		/* Killed in here, the digest must not claim a table that may not be there. */
+	if (digest_of(list, count, size) != info->table_digest) {
+		/* Killed from here on, the digest must not claim a table that may not be there. */
 		__atomic_store_n(&info->table_digest, DIGEST_VOID, __ATOMIC_SEQ_CST);
-		error = swap_table(dp, dp_pool_index(service, pool), list, count);
-		if (!error)
-			info->table_digest = digest;
-		else
+		error = queue_table(swaps, dp_pool_index(service, pool), size, list, count);
+		if (error)
 			log_error("service %s, pool %s: cannot build its table: %s",
 				  dp->info[service].name, info->name, strerror(-error));
 	}
@@ -262,67 +210,32 @@ int dp_table_refresh(struct dataplane *dp, const struct roster *r, uint32_t serv
 	return error;
 }
 
+int dp_table_refresh(struct dataplane *dp, const struct roster *r, uint32_t service, uint32_t pool)
+{
+	struct dp_swaps *swaps = dp_swaps_new(dp);
+	int error = swaps ? refresh_pool(swaps, dp, r, service, pool) : -ENOMEM;
+
+	if (!error)
+		error = dp_swaps_flush(swaps);
+	dp_swaps_free(swaps);
+	return error;
+}
+
 int dp_tables_refresh_all(struct dataplane *dp)
 {
-	struct roster roster;
-	int error = roster_build(dp, &roster);
+	struct roster roster = {};
+	struct dp_swaps *swaps = dp_swaps_new(dp);
+	int error = swaps ? roster_build(dp, &roster) : -ENOMEM;
 
-	if (error)
-		return error;
 	for (uint32_t service = 0; !error && service < dp->meta.max_services; service++) {
 		if (!dp->info[service].name[0])
 			continue;
 		for (uint32_t pool = 0; !error && pool < SERIN_MAX_POOLS; pool++)
-			error = dp_table_refresh(dp, &roster, service, pool);
+			error = refresh_pool(swaps, dp, &roster, service, pool);
 	}
+	if (!error)
+		error = dp_swaps_flush(swaps);
+	dp_swaps_free(swaps);
 	roster_fini(&roster);
-	return error;
-}
-
-/* The marks come off in place: whether a packet sees one or not, it gets the same backend. */
-static int clear_marks(int fd)
-{
-	struct bpf_map_info info = {};
-	uint32_t len = sizeof(info);
-	volatile uint64_t *elements;
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		return -errno;
-	elements = mmap(NULL, table_length(info.max_entries), PROT_READ | PROT_WRITE, MAP_SHARED,
-			fd, 0);
-	if (elements == MAP_FAILED)
-		return -errno;
-	for (uint32_t i = 0; i < info.max_entries; i++)
-		if (elements[i] & SERIN_SLOT_CHANGED)
-			elements[i] = elements[i] & SERIN_SLOT_BACKEND;
-	munmap((void *)elements, table_length(info.max_entries));
-	return 0;
-}
-
-static int settle_table(struct dataplane *dp, uint32_t index)
-{
-	int base = dp->map_fd[DP_MAP_BASE_TABLES];
-	uint32_t id;
-	int error, fd;
-
-	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_TABLES], &index, &id)) {
-		if (errno != ENOENT)
-			return -errno;
-		return bpf_map_delete_elem(base, &index) && errno != ENOENT ? -errno : 0;
-	}
-	fd = bpf_map_get_fd_by_id(id);
-	if (fd < 0)
-		return -errno;
-	error = bpf_map_update_elem(base, &index, &fd, BPF_ANY) ? -errno : clear_marks(fd);
-	close(fd);
-	return error;
-}
-
-int dp_tables_settle(struct dataplane *dp, uint32_t service)
-{
-	int error = 0;
-
-	for (uint32_t pool = 0; !error && pool < SERIN_MAX_POOLS; pool++)
-		error = settle_table(dp, dp_pool_index(service, pool));
 	return error;
 }
