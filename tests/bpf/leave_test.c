@@ -178,6 +178,25 @@ static void test_a_dry_run_reaps_nothing(void **state)
 	expect_leaving();
 }
 
+/* But it tells what will, and whom that sets free. */
+static void test_a_dry_run_tells_what_settles(void **state)
+{
+	(void)state;
+	leave(before_1s, after_1s);
+	do {
+		lab_wait(left_ms, "the service to be able to settle");
+		assert_int_equal(lab_apply_yaml(after_1s, true), 0);
+	} while (!strcmp(lab_changes, "no changes\n"));
+	assert_true(lab_now_ms() - left_ms >= 1000);
+	assert_false(is_settled());
+	apply_step(after_1s, "~ service web: settles: nobody depends on its earlier choices any "
+			     "more\n"
+			     "- service web: backend 10.1.0.1:80: its last flow has ended\n"
+			     "- service web: backend 10.1.0.3:80: its last flow has ended\n");
+	assert_true(is_settled());
+	apply_expect_settled(after_1s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +206,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_maintaining_settles_and_frees, lab_teardown),
 		cmocka_unit_test_teardown(test_a_refused_apply_reaps_nothing, lab_teardown),
 		cmocka_unit_test_teardown(test_a_dry_run_reaps_nothing, lab_teardown),
+		cmocka_unit_test_teardown(test_a_dry_run_tells_what_settles, lab_teardown),
 	};
 
 	lab_enter(SEED);

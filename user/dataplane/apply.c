@@ -124,8 +124,8 @@ static int commit_running(struct dataplane *dp, struct rtnl *rtnl, struct plan *
 	if (error)
 		return error;
 	commit_routes(dp, rtnl);
-	error = dp_backend_reap(dp, p->keeps_backend, NULL);
-	if (error >= 0)
+	error = dp_backend_reap(dp, p->keeps_backend);
+	if (!error)
 		error = plan_commit(dp, p, author);
 	if (!error)
 		error = detach_unwanted(dp, u, false);
@@ -166,7 +166,7 @@ static int make_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p, st
 	int error = plan_build(dp, rtnl, p), reaped;
 
 	if (!error && !is_fresh) {
-		reaped = dp_backend_reap(dp, p->keeps_backend, p->changes);
+		reaped = dp_backend_tell_reap(dp, p->keeps_backend, p->settles, p->changes);
 		error = reaped < 0 ? reaped : 0;
 		p->change_count += reaped > 0 ? (size_t)reaped : 0;
 	}
@@ -180,15 +180,22 @@ static int make_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p, st
 	return error;
 }
 
-static int settle(struct dataplane *dp)
+/* What has settled meanwhile does so first, whatever becomes of the rest; a dry run only tells. */
+static int settle(struct dataplane *dp, struct plan *p, bool dry_run)
 {
-	uint8_t *is_due = calloc(dp->meta.max_services + 1, 1);
-	int count = is_due ? dp_settle_find(dp, is_due) : -ENOMEM;
+	int count;
 
-	if (count > 0)
-		count = dp_settle(dp, is_due);
-	free(is_due);
-	return count;
+	p->settles = calloc(dp->meta.max_services + 1, 1);
+	if (!p->settles)
+		return -ENOMEM;
+	count = dp_settle_find(dp, p->settles);
+	for (uint32_t id = 0; count > 0 && id < dp->meta.max_services; id++)
+		if (p->settles[id])
+			plan_tell(p,
+				  "~ service %s: settles: nobody depends on its earlier choices "
+				  "any more",
+				  dp->info[id].name);
+	return count < 0 || dry_run ? count : dp_settle(dp, p->settles);
 }
 
 static int run_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
@@ -198,8 +205,8 @@ static int run_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 	bool is_fresh = !dp->is_published;
 	int error = tell_program(dp, p, is_fresh, options->dry_run);
 
-	if (!error && !is_fresh && !options->dry_run)
-		error = settle(dp);
+	if (!error && !is_fresh)
+		error = settle(dp, p, options->dry_run);
 	if (error >= 0)
 		error = make_plan(dp, rtnl, p, &u);
 	if (error)

@@ -163,12 +163,48 @@ static int mark_needed(const struct dp_flow *flow, void *arg)
 }
 
 /* A flow that nobody remembers may still be alive, until its service has settled without it. */
-static bool may_be_freed(const struct dataplane *dp, uint32_t id, const uint8_t *keeps)
+static bool may_be_freed(const struct dataplane *dp, uint32_t id, const uint8_t *keeps,
+			 const uint8_t *settles)
 {
 	const struct serin_backend *b = &dp->backends[id];
 
 	return b->state >= SERIN_BACKEND_LEAVING && !keeps[id] &&
-	       !dp->services[b->service].changed_ns;
+	       (!dp->services[b->service].changed_ns || (settles && settles[b->service]));
+}
+
+/* Flags those that are free to go. Returns whether there may be any, or -errno. */
+static int find_freed(struct dataplane *dp, const uint8_t *keeps, const uint8_t *settles,
+		      uint8_t *is_freed)
+{
+	struct needed needed = {.dp = dp};
+	size_t leaving = 0;
+	int error;
+
+	for (uint32_t id = 0; id < dp->meta.max_backends; id++)
+		leaving += is_freed[id] = may_be_freed(dp, id, keeps, settles);
+	if (!leaving)
+		return 0;
+	needed.flags = calloc(dp->meta.max_backends, 1);
+	error = needed.flags ? dp_jiffies(dp, &needed.now) : -ENOMEM;
+	if (!error)
+		error = dp_each_flow(dp, mark_needed, &needed);
+	for (uint32_t id = 0; !error && id < dp->meta.max_backends; id++)
+		is_freed[id] &= !needed.flags[id];
+	free(needed.flags);
+	return error ? error : 1;
+}
+
+int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps)
+{
+	uint8_t *is_freed = calloc(dp->meta.max_backends + 1, 1);
+	int result = is_freed ? find_freed(dp, keeps, NULL, is_freed) : -ENOMEM;
+
+	for (uint32_t id = 0; result > 0 && id < dp->meta.max_backends; id++)
+		if (is_freed[id])
+			dp_backend_free(dp, id);
+	dp_backends_forget(dp);
+	free(is_freed);
+	return result < 0 ? result : 0;
 }
 
 static void tell_freed(const struct dataplane *dp, uint32_t id, FILE *changes)
@@ -181,34 +217,18 @@ static void tell_freed(const struct dataplane *dp, uint32_t id, FILE *changes)
 		dp->info[b->service].name, net_format_endpoint(&addr, ntohs(b->at.port_be), text));
 }
 
-int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps, FILE *changes)
+int dp_backend_tell_reap(struct dataplane *dp, const uint8_t *keeps, const uint8_t *settles,
+			 FILE *changes)
 {
-	struct needed needed = {.dp = dp};
-	size_t leaving = 0;
-	int error, count = 0;
+	uint8_t *is_freed = calloc(dp->meta.max_backends + 1, 1);
+	int result = is_freed ? find_freed(dp, keeps, settles, is_freed) : -ENOMEM, count = 0;
 
-	for (uint32_t id = 0; id < dp->meta.max_backends; id++)
-		leaving += may_be_freed(dp, id, keeps);
-	if (!leaving)
-		return 0;
-	needed.flags = calloc(dp->meta.max_backends, 1);
-	if (!needed.flags)
-		return -ENOMEM;
-	error = dp_jiffies(dp, &needed.now);
-	if (!error)
-		error = dp_each_flow(dp, mark_needed, &needed);
-	for (uint32_t id = 0; !error && id < dp->meta.max_backends; id++) {
-		if (!may_be_freed(dp, id, keeps) || needed.flags[id])
+	for (uint32_t id = 0; result > 0 && id < dp->meta.max_backends; id++) {
+		if (!is_freed[id] || dp->backends[id].state != SERIN_BACKEND_LEAVING)
 			continue;
-		count += dp->backends[id].state == SERIN_BACKEND_LEAVING;
-		if (changes && dp->backends[id].state == SERIN_BACKEND_RETIRED)
-			continue;
-		if (changes)
-			tell_freed(dp, id, changes);
-		else
-			dp_backend_free(dp, id);
+		tell_freed(dp, id, changes);
+		count++;
 	}
-	free(needed.flags);
-	dp_backends_forget(dp);
-	return error ? error : count;
+	free(is_freed);
+	return result < 0 ? result : count;
 }

@@ -282,9 +282,11 @@ int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_sp
 /* Its flows are forgotten by dp_backends_forget(), which must come before the slot is used again. */
 void dp_backend_free(struct dataplane *dp, uint32_t id);
 void dp_backends_forget(struct dataplane *dp);
-/* Frees the leaving backends that no living flow needs, or, with @changes, only tells of them.
- * @keeps: by id, those to leave alone. Returns how many, or -errno. */
-int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps, FILE *changes);
+/* Frees the leaving backends that no living flow needs. @keeps: by id, those to leave alone */
+int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps);
+/* Only tells of them, as if services had settled, by id. Returns how many, or -errno. */
+int dp_backend_tell_reap(struct dataplane *dp, const uint8_t *keeps, const uint8_t *settles,
+			 FILE *changes);
 /* Waits until no packet that was in the program when it was called still is. */
 void dp_wait_for_packets(void);
 

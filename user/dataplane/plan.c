@@ -386,6 +386,7 @@ void plan_fini(struct plan *p)
 	free(p->backends);
 	free(p->hops);
 	free(p->targets);
+	free(p->settles);
 	free(p->keeps_service);
 	free(p->keeps_backend);
 }

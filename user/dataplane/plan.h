@@ -43,6 +43,7 @@ struct plan {
 	size_t backend_count;
 	struct dp_target *targets;
 	size_t target_count;
+	uint8_t *settles;	/* by id: 1 if it settles before anything else is done; or NULL */
 	uint8_t *keeps_service; /* by id: 1 if the model still has it */
 	uint8_t *keeps_backend;
 	uint32_t next_service; /* where to look for the next free slot */

@@ -205,7 +205,7 @@ int dataplane_maintain(struct dataplane *dp, struct rtnl *rtnl)
 		result = dp_settle(dp, settles);
 	dp_routes_sync(dp, rtnl, true);
 	if (result >= 0)
-		result = dp_backend_reap(dp, keeps_none, NULL);
+		result = dp_backend_reap(dp, keeps_none);
 	free(settles);
 	free(keeps_none);
 	return result < 0 ? result : 0;
