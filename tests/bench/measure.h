@@ -234,10 +234,9 @@ static inline void measure(const char *name, uint32_t flows, struct measurement 
 	if (m->warm_chunks > MEASURE_WARM_MAX)
 		m->warm_chunks = MEASURE_WARM_MAX;
 	if (m->subject_fd < 0 && m->is_once) /* of flows that are not needed for anything else */
-		check_sample(name, &m->traffic, m->traffic.turns - BENCH_CHUNK, BENCH_CHUNK,
-			     TRAFFIC_SAMPLE);
+		check_sample(name, &m->traffic, m->traffic.turns - BENCH_CHUNK, BENCH_CHUNK);
 	else if (m->subject_fd < 0)
-		check_sample(name, &m->traffic, 0, m->traffic.turns, TRAFFIC_SAMPLE);
+		check_sample(name, &m->traffic, 0, m->traffic.turns);
 	measure_all_runs(m);
 	measure_record(m);
 }

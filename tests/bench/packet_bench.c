@@ -7,9 +7,17 @@
 
 #include "growth.h"
 
+/* One of each kind: all of them with few flows, and where it makes a difference with many. */
+#define QUICK_CASES                                                               \
+	"^(swap|pass-.*|tcp4|tcp4-(reply|syn-settled|moving|moving-reply|target)" \
+	"|tcp6|tcp6-reply|udp4)@1024$"                                            \
+	"|^(tcp4|tcp4-reply|tcp4-zipf|tcp6|udp4|tcp4-moving)@131072$"             \
+	"|^(tcp4-new|tcp4-new-full)@1048576$"                                     \
+	"|^(services-(1|10000|10000-spread)|backends-(1|10000))@1024$|@0$"
+
 static const char usage[] =
 	"Usage: packet_bench [OPTIONS]\n"
-	"  --quick        fewer cases, runs and chunks: under a minute\n"
+	"  --quick        fewer cases, runs and chunks: half a minute\n"
 	"  --json FILE    write the results there as well\n"
 	"  --case REGEX   only cases whose NAME@FLOWS matches (extended regular expression)\n"
 	"  --runs N       instead of 11 (5)\n"
@@ -62,6 +70,8 @@ static void read_options(int argc, char **argv)
 		fputs(usage, stderr);
 		exit(2);
 	}
+	if (options.is_quick && !options.has_only)
+		read_case(QUICK_CASES);
 	options.runs = runs ? runs : options.is_quick ? 5 : 11;
 	options.chunks = chunks ? chunks : options.is_quick ? 8 : 32;
 }
@@ -69,15 +79,12 @@ static void read_options(int argc, char **argv)
 static void run_flow_cases(void)
 {
 	static const uint32_t all[] = {CASES_1, CASES_1K, CASES_131K, CASES_1M};
+	const size_t count = sizeof(all) / sizeof(*all);
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		if (!options.is_quick || all[i] == CASES_1K || all[i] == CASES_131K)
-			scene_tcp4(all[i]);
-	if (!options.is_quick)
-		scene_tcp4(CASES_8M);
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
-		if (options.is_quick && all[i] != CASES_1K && all[i] != CASES_131K)
-			continue;
+	for (size_t i = 0; i < count; i++)
+		scene_tcp4(all[i]);
+	scene_tcp4(CASES_8M);
+	for (size_t i = 0; i < count; i++) {
 		scene_tcp6(all[i]);
 		scene_simple("udp4", "udp4", all[i]);
 		scene_moving(all[i]);
@@ -94,8 +101,7 @@ static void run_all(void)
 	scene_new("tcp4-new-full", true);
 	scene_new_empty();
 	scene_pass(CASES_1K);
-	if (!options.is_quick)
-		scene_pass(CASES_1M);
+	scene_pass(CASES_1M);
 	growth_run();
 }
 

@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -38,6 +39,9 @@
 #include "tests/bench/textbook.skel.h"
 
 #define WORLD_DIR	"/sys/fs/bpf/serin"
+#define WORLD_TEXT_(x)	#x
+#define WORLD_TEXT(x)	WORLD_TEXT_(x)
+#define WORLD_PINS	WORLD_DIR "/v" WORLD_TEXT(SERIN_ABI_VERSION)
 #define WORLD_NIC	"bench0"
 #define WORLD_HOSTS	250
 #define WORLD_GATEWAY	254 /* of the backends of 10.2.0.0/16 */
@@ -132,6 +136,7 @@ static inline void world_make_nic(void)
 
 	fputs("link set lo up\n", ip);
 	fputs("link add " WORLD_NIC " address 02:00:00:00:00:01 type veth peer name bench1\n", ip);
+	fputs("link add drive0 type veth peer name drive1\n", ip);
 	world_ip(ip, "the NIC");
 	world_write("/proc/sys/net/ipv6/conf/bench1/disable_ipv6", "1"); /* it says nothing */
 	world_write("/proc/sys/net/ipv4/ip_forward", "1");
@@ -180,6 +185,18 @@ static inline void world_pin_cpu(void)
 		die("cannot stay on CPU %d: %s", cpu, strerror(errno));
 }
 
+/*
+ * On a NIC that is down. BPF_PROG_RUN puts a program that is on none into the kernel's XDP dispatcher
+ * and takes it out again, and waits for an RCU grace period each time: longer than a run takes.
+ */
+static inline void world_park(const struct bpf_program *driver, const char *nic)
+{
+	int ifindex = (int)if_nametoindex(nic);
+
+	if (bpf_xdp_attach(ifindex, bpf_program__fd(driver), XDP_FLAGS_DRV_MODE, NULL))
+		die("cannot attach the driver to %s: %s", nic, strerror(errno));
+}
+
 static inline void world_enter(void)
 {
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) ||
@@ -193,6 +210,8 @@ static inline void world_enter(void)
 	world.floor = floor_bpf__open_and_load();
 	if (!world.driver || !world.floor)
 		die("cannot load the driver: %s", strerror(errno));
+	world_park(world.driver->progs.driver, "drive0");
+	world_park(world.driver->progs.learner, "drive1");
 	world.order = mmap(NULL, sizeof(*world.order) * BENCH_ORDER_MAX, PROT_READ | PROT_WRITE,
 			   MAP_SHARED, bpf_map__fd(world.driver->maps.order), 0);
 	if (world.order == MAP_FAILED)
@@ -341,7 +360,7 @@ static inline void world_load(const struct model *m)
 		die("cannot apply the model");
 	world.apply_ms = (world_now_ns() - start) / 1e6;
 	fclose(changes);
-	world.serin_fd = bpf_obj_get(WORLD_DIR "/v3/program");
+	world.serin_fd = bpf_obj_get(WORLD_PINS "/program");
 	if (world.serin_fd < 0)
 		die("no program is pinned: %s", strerror(errno));
 	world_load_textbook(m);
