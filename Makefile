@@ -93,7 +93,7 @@ fuzz-long: ## fuzz every parser for FUZZ_SECONDS (300) each
 bench: ## ns per packet, growth, and end to end against nftables, nginx, HAProxy (15 min)
 	$(Q)scripts/install-deps bench && $(MAKE) --no-print-directory all $(BENCH) $(TOOLS) && SERIN_BUILD=$(abspath $(B)) tests/bench/run
 
-bench-quick: ## the same, shorter (2 min)
+bench-quick: ## the same, shorter (under a minute)
 	$(Q)scripts/install-deps bench && $(MAKE) --no-print-directory all $(BENCH) $(TOOLS) && SERIN_BUILD=$(abspath $(B)) tests/bench/run --quick
 
 bench-insn: ## instructions per packet, counted in a VM, against the committed budget

@@ -31,13 +31,19 @@ struct scene {
 	uint32_t flows;
 };
 
-static inline void scene_begin(struct scene *s, const char *service, uint32_t flows, uint32_t limit)
+static inline void scene_begin_with(struct scene *s, struct model *m, const char *service,
+				    uint32_t flows)
 {
-	s->model = models_standard(limit);
+	s->model = m;
 	s->flows = flows;
 	s->service = model_find_service(s->model, service);
 	s->vip = (struct traffic_near){.fixed_be = traffic_low_be(&s->service->vip)};
 	world_load(s->model);
+}
+
+static inline void scene_begin(struct scene *s, const char *service, uint32_t flows, uint32_t limit)
+{
+	scene_begin_with(s, models_standard(limit), service, flows);
 }
 
 static inline void scene_end(struct scene *s)
@@ -156,6 +162,28 @@ static inline void scene_simple(const char *name, const char *service, uint32_t 
 	traffic_establish(s.service, flows);
 	case_established(&s, name, NULL);
 	scene_end(&s);
+}
+
+/* Out by another NIC than in: up to the verdict, for BPF_PROG_RUN does not carry a redirect out. */
+static inline void scene_redirect(uint32_t flows)
+{
+	struct measurement *m;
+	struct scene s;
+
+	if (!measure_wanted("tcp4-redirect", flows))
+		return;
+	m = measurement_new();
+	world_add_nic2();
+	scene_begin_with(&s, models_two_nics(cases_limit(flows)), "redirect", flows);
+	traffic_establish(s.service, flows);
+	traffic_request(&m->traffic, s.service, TRAFFIC_ACK);
+	m->traffic.is_redirected = true;
+	m->traffic.turns = traffic_permuted(flows, &s.vip);
+	measure("tcp4-redirect", flows, m);
+	scene_end(&s);
+	world_unload();
+	world_drop_nic2();
+	free(m);
 }
 
 /* Born while the canary had nothing, and then it gets everything: every place has moved, and the

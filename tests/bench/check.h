@@ -134,8 +134,8 @@ static inline void check_forwarded(const struct check *c, const struct outcome *
 	uint8_t expected[BENCH_FRAME_LEN];
 	char what[64];
 
-	if (out->action != XDP_TX)
-		check_fail(c, "was not sent out");
+	if (out->action != traffic_action(c->traffic))
+		check_fail(c, "was not sent out, or by the wrong NIC");
 	if (out->len != BENCH_FRAME_LEN)
 		check_fail(c, "changed its length");
 	check_sums(c, out->bytes);

@@ -80,7 +80,7 @@ static inline double measure_run(const struct measurement *m, enum contender who
 		world_call(m->subject_fd);
 	/* One packet more, for the stamp that ends the last chunk. */
 	world_run(world.driver->progs.driver, chunks * BENCH_CHUNK + 1, &out);
-	if (out.action != (m->traffic.service ? XDP_TX : XDP_PASS) && who != CONTENDER_FLOOR)
+	if (out.action != traffic_action(&m->traffic) && who != CONTENDER_FLOOR)
 		die("%s: %s: the last packet timed was not treated as the first ones were", m->name,
 		    contender_names[who]);
 	for (uint32_t i = 0; i < m->chunks; i++) {

@@ -103,9 +103,10 @@ static inline struct model *models_new(size_t services, uint32_t flows)
 
 	if (!m)
 		die("out of memory");
-	m->interfaces = models_alloc(1, sizeof(*m->interfaces));
+	m->interfaces = models_alloc(2, sizeof(*m->interfaces));
 	m->interface_count = 1;
 	snprintf(m->interfaces[0].name, IF_NAMESIZE, "%s", WORLD_NIC);
+	snprintf(m->interfaces[1].name, IF_NAMESIZE, "%s", WORLD_NIC2);
 	m->services = models_alloc(services, sizeof(*m->services));
 	m->service_count = services;
 	m->limits.flows = flows;
@@ -128,6 +129,18 @@ static inline struct model *models_standard(uint32_t flows)
 
 	for (size_t i = 0; i < count; i++)
 		models_fill_service(&m->services[i], &specs[i]);
+	return m;
+}
+
+/* The backends are behind another NIC than the clients. */
+static inline struct model *models_two_nics(uint32_t flows)
+{
+	static const struct service_spec spec = {
+		"redirect", "192.0.2.5", "10.3.0.0", 80, 8080, IPPROTO_TCP, 2, 6, 100000, 0, false};
+	struct model *m = models_new(1, flows);
+
+	m->interface_count = 2;
+	models_fill_service(&m->services[0], &spec);
 	return m;
 }
 

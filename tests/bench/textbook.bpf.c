@@ -2,8 +2,8 @@
 /*
  * The L4 balancer of the textbooks, to compare with: every packet looks up its service in a hash
  * map and its connection in an LRU hash map keyed by the 5-tuple; a new one is placed by jhash over
- * a table of slots. It forwards by nat on one NIC as Serin does, with plain C for the checksums,
- * and counts packets and bytes per service and per backend. Replies find their service by a map
+ * a table of slots. It forwards by nat on one NIC or to another as Serin does, with plain C for the
+ * checksums, and counts packets and bytes per service and per backend. Replies find their service by a map
  * from the backend's endpoint, and the client's MAC address in the same connection.
  */
 #include <linux/bpf.h>
@@ -75,6 +75,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct textbook_counters);
 } backend_counters SEC(".maps");
+
+/* Other NICs than the one packets come in by; all have one MAC address. Key 0 is none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} tx_ports SEC(".maps");
 
 struct packet {
 	struct ethhdr *eth;
@@ -278,14 +286,13 @@ static __always_inline void count(void *map, __u32 index, __u32 len)
 	c->bytes += len;
 }
 
-static __always_inline int transmit(struct packet *p, const __u8 *mac, __u32 service, __u32 backend)
+static __always_inline void finish(struct packet *p, const __u8 *mac, __u32 service, __u32 backend)
 {
 	__builtin_memcpy(p->eth->h_dest, mac, ETH_ALEN);
 	*(__u32 *)p->eth->h_source = own_mac_head;
 	*(__u16 *)(p->eth->h_source + 4) = own_mac_tail;
 	count(&service_counters, service, p->len);
 	count(&backend_counters, backend, p->len);
-	return XDP_TX;
 }
 
 static __always_inline int forward_request(struct packet *p, const struct textbook_service *s)
@@ -304,7 +311,8 @@ static __always_inline int forward_request(struct packet *p, const struct textbo
 	if (!b)
 		return XDP_DROP;
 	rewrite(p, &b->at, 0);
-	return transmit(p, b->mac, s->id, id);
+	finish(p, b->mac, s->id, id);
+	return b->port ? bpf_redirect_map(&tx_ports, b->port, 0) : XDP_TX;
 }
 
 /* The connection of a reply is the client's, seen from the other end. */
@@ -329,7 +337,8 @@ static __always_inline int forward_reply(struct packet *p)
 		return XDP_PASS;
 	touch(p, c);
 	rewrite(p, &s->vip, 1);
-	return transmit(p, c->client_mac, s->id, c->backend);
+	finish(p, c->client_mac, s->id, c->backend);
+	return XDP_TX;
 }
 
 SEC("xdp")

@@ -22,7 +22,7 @@ struct textbook_backend {
 	struct textbook_endpoint at;
 	__u32 service;
 	__u8 mac[6];
-	__u8 pad[2];
+	__u16 port; /* key of tx_ports; 0: the one the packet came in by */
 };
 
 struct textbook_connection_key {

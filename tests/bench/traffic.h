@@ -24,8 +24,16 @@ struct traffic {
 	const char *pool;		     /* where it has to go; NULL: any of the service's */
 	const struct model *any_of; /* not NULL: the destination may be any service of this */
 	struct bench_frame frame;
-	uint32_t turns; /* in the order table; a power of two */
+	uint32_t turns;	    /* in the order table; a power of two */
+	bool is_redirected; /* its backends are behind the other NIC */
 };
+
+static inline uint32_t traffic_action(const struct traffic *t)
+{
+	if (!t->service)
+		return XDP_PASS;
+	return t->is_redirected ? XDP_REDIRECT : XDP_TX;
+}
 
 static uint64_t traffic_rng = 0x3c6ef372fe94f82bull;
 

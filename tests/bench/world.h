@@ -6,6 +6,7 @@
  *
  *     bench0  10.1.0.0/16, 2001:db8:1::/64     backends .1 to .250, each a neighbour
  *             10.2.0.0/16 by way of 10.1.0.254   backends in their thousands
+ *     bench2  10.3.0.0/16                      for some cases: backends .1 to .8; the same MAC address
  *             everything else by way of 10.1.0.253 and 2001:db8:1::fd, where clients are
  */
 #pragma once
@@ -43,7 +44,9 @@
 #define WORLD_TEXT(x)	WORLD_TEXT_(x)
 #define WORLD_PINS	WORLD_DIR "/v" WORLD_TEXT(SERIN_ABI_VERSION)
 #define WORLD_NIC	"bench0"
+#define WORLD_NIC2	"bench2"
 #define WORLD_HOSTS	250
+#define WORLD_HOSTS2	8   /* of the second NIC */
 #define WORLD_GATEWAY	254 /* of the backends of 10.2.0.0/16 */
 #define WORLD_CLIENTS	253 /* where clients' packets come from */
 #define WORLD_FRAME_MAX 256
@@ -113,7 +116,13 @@ static inline void world_mac(const struct in6_addr *to, uint8_t mac[6])
 	memcpy(mac, (const uint8_t[6]){2, 0, 0, 0, is_v4 ? 4 : 6, host}, 6);
 }
 
-/* ---- namespaces and the NIC ---- */
+/* Whether packets to this address leave by the second NIC. */
+static inline bool world_is_beyond(const struct in6_addr *to)
+{
+	return net_is_v4(to) && to->s6_addr[12] == 10 && to->s6_addr[13] == 3;
+}
+
+/* ---- namespaces and NICs ---- */
 
 static inline void world_write(const char *path, const char *value)
 {
@@ -158,6 +167,28 @@ static inline void world_make_nic(void)
 	fprintf(ip, "route add default via 2001:db8:1::%x\n", WORLD_CLIENTS);
 	world_ip(ip, "addresses and neighbours");
 	world.ifindex = (int)if_nametoindex(WORLD_NIC);
+}
+
+/* The second NIC, only as long as it is needed: each route makes the look-up of one longer. */
+static inline void world_add_nic2(void)
+{
+	FILE *ip = popen("ip -batch -", "w");
+
+	fputs("link add " WORLD_NIC2 " address 02:00:00:00:00:01 type veth peer name bench3\n", ip);
+	fputs("link set " WORLD_NIC2 " up\nlink set bench3 up\n", ip);
+	fputs("address add 10.3.255.1/16 dev " WORLD_NIC2 "\n", ip);
+	for (int host = 1; host <= WORLD_HOSTS2; host++)
+		fprintf(ip, "neigh add 10.3.0.%d lladdr 02:00:00:00:04:%02x dev %s\n", host, host,
+			WORLD_NIC2);
+	world_ip(ip, "the second NIC");
+}
+
+static inline void world_drop_nic2(void)
+{
+	FILE *ip = popen("ip -batch -", "w");
+
+	fputs("link del " WORLD_NIC2 "\n", ip);
+	world_ip(ip, "the second NIC go");
 }
 
 /* Before everybody else: a chunk of packets that had to wait for another process says nothing. Not
@@ -257,7 +288,7 @@ static inline void world_fill_slots(const struct model_service *svc, uint32_t *s
 static inline void world_fill_backend(const struct model_backend *b, uint8_t protocol, uint32_t id,
 				      const struct textbook_service *s)
 {
-	struct textbook_backend entry = {.service = s->id};
+	struct textbook_backend entry = {.service = s->id, .port = world_is_beyond(&b->address)};
 
 	entry.at = world_endpoint(&b->address, b->port, protocol);
 	world_mac(&b->address, entry.mac);
@@ -295,7 +326,7 @@ static inline void world_fill_textbook(const struct model *m, uint64_t *slots)
 
 static inline void world_load_textbook(const struct model *m)
 {
-	uint32_t slot_count = 0;
+	uint32_t slot_count = 0, one = 1, ifindex2 = if_nametoindex(WORLD_NIC2);
 	uint64_t *slots; /* an element of 4 bytes takes 8 in an array map */
 
 	for (size_t i = 0; i < m->service_count; i++)
@@ -314,6 +345,8 @@ static inline void world_load_textbook(const struct model *m)
 		     bpf_map__fd(world.textbook->maps.slots), 0);
 	if (slots == MAP_FAILED)
 		die("cannot map the textbook's slots: %s", strerror(errno));
+	if (ifindex2)
+		world_put(world.textbook->maps.tx_ports, &one, &ifindex2);
 	world_fill_textbook(m, slots);
 	munmap(slots, slot_count * sizeof(*slots));
 }
