@@ -52,12 +52,12 @@ static __always_inline int locate_buckets(struct flow_place *at, void *table)
 
 static __always_inline int locate_flow(const struct packet *p, struct flow_place *at)
 {
-	at->is_v6 = !p->ip4;
 	if (p->ip4) {
 		at->key = serin_flow4_key(p->client.word_be[3], p->client_port_be, p->service_id);
 		at->hash = serin_flow4_hash(at->key, flow_secret);
 		return locate_buckets(at, &flows4);
 	}
+	at->is_v6 = 1;
 	at->high = serin_addr_high(&p->client);
 	at->low = serin_addr_low(&p->client);
 	at->hash = serin_flow6_hash(&p->client, p->client_port_be, p->service_id, flow_secret);
@@ -114,7 +114,10 @@ static __always_inline __u64 *find_in(const struct flow_place *at, __u64 *value,
 
 static __always_inline __u64 *find_flow(const struct flow_place *at, __u64 *value)
 {
-	return at->is_v6 ? find_in(at, value, 1) : find_in(at, value, 0);
+	__u32 is_v6 = at->is_v6;
+
+	barrier_var(is_v6); /* or clang 19 looks at p->ip4 again, where verifiers do not follow */
+	return is_v6 ? find_in(at, value, 1) : find_in(at, value, 0);
 }
 
 static __always_inline int flow_is_idle(__u64 value, __u64 now)
