@@ -34,7 +34,7 @@ FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps test unit bpf e2e fuzz fuzz-long bench bench-quick bench-insn demo install lint format clean help
+.PHONY: all deps test unit bpf e2e fuzz budget fuzz-long bench bench-quick bench-insn demo install lint format clean help
 
 all: $(B)/serin ## build serin (the default)
 
@@ -82,9 +82,9 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) | deps
 	$(Q)mkdir -p $(@D) && $(CLANG) $(CFLAGS_) -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_SRC) $(LDLIBS)
 
 test: ## build and run every test: unit, bpf, e2e, and a short fuzz run
-	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(UNIT) $(BPFTEST) $(TOOLS) $(FUZZ) && SERIN_BUILD=$(abspath $(B)) tests/run $(SUITES)
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(UNIT) $(BPFTEST) $(TOOLS) $(FUZZ) $(if $(filter budget,$(SUITES)),$(BENCH)) && SERIN_BUILD=$(abspath $(B)) tests/run $(SUITES)
 
-unit bpf e2e fuzz: ## one suite alone
+unit bpf e2e fuzz budget: ## one suite alone
 	$(Q)$(MAKE) --no-print-directory test SUITES=$@
 
 fuzz-long: ## fuzz every parser for FUZZ_SECONDS (300) each
