@@ -8,11 +8,6 @@
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
-/* Makes the compiler forget what it knows of a value, and the verifier too. */
-#ifndef barrier_var
-#define barrier_var(var) asm volatile("" : "+r"(var))
-#endif
-
 #define LOCK_TRIES 32
 /* A handshake has this long, whatever the flood: one unit of `seen` at the least. */
 #define GRACE_JIFFIES (2u << SERIN_FLOW_JIFFIES_SHIFT)
@@ -79,15 +74,6 @@ static __always_inline int match_entry(const struct flow_place *at, void *bucket
 		return 0;
 	*value = READ_ONCE(*entry_value(bucket, way, is_v6));
 	return READ_ONCE(*key) == at->key && serin_flow_state(*value) != SERIN_FLOW_EVICTED;
-}
-
-/* The same number, but to the verifier one it knows nothing of: ways that differ in it alone become
- * one, and a program that took a second to prove takes a fifth. */
-static __always_inline __u32 forget_number(__u32 number, __u64 unknown)
-{
-	number += (__u32)unknown;
-	barrier_var(number);
-	return number - (__u32)unknown;
 }
 
 static __always_inline __u64 *find_in_bucket(const struct flow_place *at, void *bucket,

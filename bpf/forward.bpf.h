@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stage 5, forward: rewrite and address the frame to its next hop. Decides first, writes after:
- * once a byte is changed, the packet leaves. Checksums are updated incrementally (RFC 1624, eq. 3).
+ * Stage 5, forward: rewrite or encapsulate, and address the frame to its next hop. Decides first,
+ * writes after: once a byte is changed, the packet leaves, or is dropped for want of headroom.
+ * Checksums are updated incrementally (RFC 1624, eq. 3).
  */
 #pragma once
+
+#include "link.bpf.h"
+#include "exit.bpf.h"
+#include "tunnel.bpf.h"
 
 #include "maps.bpf.h"
 #include "packet.bpf.h"
@@ -39,23 +44,30 @@ static __always_inline void rewrite_transport(struct packet *p, __u16 port_be, _
 	}
 }
 
-static __always_inline void rewrite_network(struct packet *p, const struct serin_addr *addr,
-					    __u16 delta)
+/* One hop less, and what else the header's sum changes by. */
+static __always_inline void take_ttl(struct packet *p, __u16 delta)
+{
+	if (p->ip4) {
+		p->ip4->ttl--;
+		/* One less in the upper byte of its word is the ones' complement of one, more. */
+		p->ip4->check = csum_add(p->ip4->check, (__u32)delta + bpf_htons(0xfeff));
+	} else if (p->ip6) {
+		p->ip6->hop_limit--;
+	}
+}
+
+static __always_inline void rewrite_network(struct packet *p, const struct serin_addr *addr)
 {
 	if (p->ip4) {
 		if (p->is_reply)
 			p->ip4->saddr = addr->word_be[3];
 		else
 			p->ip4->daddr = addr->word_be[3];
-		p->ip4->ttl--;
-		/* One less in the upper byte of its word is the ones' complement of one, more. */
-		p->ip4->check = csum_add(p->ip4->check, (__u32)delta + bpf_htons(0xfeff));
 	} else if (p->ip6) {
 		if (p->is_reply)
 			__builtin_memcpy(&p->ip6->saddr, addr, sizeof(*addr));
 		else
 			__builtin_memcpy(&p->ip6->daddr, addr, sizeof(*addr));
-		p->ip6->hop_limit--;
 	}
 }
 
@@ -66,14 +78,32 @@ static __always_inline void rewrite_nat(struct packet *p)
 	__u16 flip = p->is_reply ? 0xffff : 0; /* the way back subtracts what the way out added */
 
 	rewrite_transport(p, to->port_be, p->backend->l4_csum_delta ^ flip);
-	rewrite_network(p, &to->addr, p->backend->l3_csum_delta ^ flip);
+	rewrite_network(p, &to->addr);
+	take_ttl(p, p->backend->l3_csum_delta ^ flip);
+}
+
+/* Behind a header of its own. */
+static __noinline int forward_enveloped(struct packet *p)
+{
+	struct envelope e = {};
+
+	describe_link(p, &e);
+	if (is_tunnelled(p))
+		describe_tunnel(p, &e);
+	return write_envelope(p->ctx, &e);
 }
 
 static __always_inline int forward(struct packet *p)
 {
-	rewrite_nat(p);
-	__builtin_memcpy(p->eth->h_dest, &p->hop, ETH_ALEN);
-	__builtin_memcpy(p->eth->h_source, p->out->mac, ETH_ALEN);
-	return p->out->ifindex == p->ctx->ingress_ifindex ? SERIN_FORWARD_TX
-							  : SERIN_FORWARD_REDIRECT;
+	if (p->service->forwarding == SERIN_FORWARDING_NAT)
+		rewrite_nat(p);
+	else
+		take_ttl(p, 0);
+	if (is_tunnelled(p) || (p->link.count | p->link.out_count)) {
+		if (forward_enveloped(p))
+			return SERIN_DROP_NO_ROOM;
+	} else {
+		write_macs(p->eth, &p->hop, p->out->mac);
+	}
+	return p->out->nic == p->ctx->ingress_ifindex ? SERIN_FORWARD_TX : SERIN_FORWARD_REDIRECT;
 }

@@ -31,6 +31,38 @@ __noinline __u32 port_of(__u32 ifindex)
 	return 0;
 }
 
+/* The slot of the VLAN with these tags upon a NIC, or 0. */
+__noinline __u32 port_of_vlan(__u32 nic, __u64 tags_be, __u32 tag_count)
+{
+	struct serin_port *port;
+
+	for (__u32 slot = 1; slot < SERIN_MAX_PORTS; slot++) {
+		__u32 key = slot;
+
+		port = bpf_map_lookup_elem(&ports, &key);
+		if (port && port->nic == nic && port->tag_count == tag_count &&
+		    ((__u64)port->tag_be[0] << 32 | port->tag_be[1]) == tags_be)
+			return slot;
+	}
+	return 0;
+}
+
+#define VLAN_BE bpf_htonl(0xffff0fff) /* all of a tag but priority and drop eligibility */
+
+/* The slot of what the frame came in by: the VLAN, where the host has it, or the NIC. A bond's
+ * frames come in by what is under it. */
+static __always_inline __u32 arrival_port(__u32 ingress, const struct link *l)
+{
+	__u32 slot = port_of(ingress), vlan = 0;
+	struct serin_port *nic = bpf_map_lookup_elem(&ports, &slot);
+
+	if (l->count && nic)
+		vlan = port_of_vlan(
+			nic->nic, (__u64)(l->tag_be[0] & VLAN_BE) << 32 | (l->tag_be[1] & VLAN_BE),
+			l->count);
+	return vlan ? vlan : slot;
+}
+
 static __always_inline struct serin_switches *all_switches(void)
 {
 	__u32 zero = 0;
@@ -80,7 +112,7 @@ static __noinline int learn_client_hop(struct packet *p, struct serin_switches *
 	__u64 hop = 0, *known;
 	__u32 slot;
 
-	slot = port_of(p->ctx->ingress_ifindex);
+	slot = arrival_port(p->ctx->ingress_ifindex, &p->link);
 	if (!slot)
 		return 0;
 	__builtin_memcpy(&hop, p->eth->h_source, ETH_ALEN);

@@ -22,6 +22,10 @@ const volatile __u32 flow_evictions_per_jiffy;
 /* Idle times in jiffies, by enum serin_flow_state: older entries bind no SYN and no datagram. */
 const volatile __u64 flow_idle_jiffies[SERIN_FLOW_STATE_MASK + 1];
 
+/* SERIN_FRAGMENT_S and SERIN_PATH_MTU_S in jiffies. */
+const volatile __u32 fragment_jiffies;
+const volatile __u32 path_mtu_jiffies;
+
 /*
  * Where is a VIP's service?
  * key: bucket, serin_index_hash() & mask; value: words of tag and service id
@@ -40,7 +44,7 @@ struct {
  * What packets of a service need, its splits among it.
  * key: service id; value: one hot line and a ring of splits
  * writer: user space (a shift fills the next split of the ring, then stores `epoch`)
- * reader: find_service(), choose_*(); size: limits.services, 576 bytes each
+ * reader: find_service(), choose_*(); size: limits.services, 1792 bytes each
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -193,6 +197,29 @@ struct {
 	__type(key, struct serin_direct_key);
 	__type(value, __u32);
 } direct_flows SEC(".maps");
+
+/*
+ * Where the first piece of a fragmented datagram went, for those that follow.
+ * key: what all pieces share; value: as the walk found it; writer: note_fragment(); reader:
+ * recall_fragment(); size: 65536, the least recently used goes first
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct serin_fragment_key);
+	__type(value, struct serin_fragment);
+} fragments SEC(".maps");
+
+/*
+ * Which addresses are VIPs, whatever their ports? Asked where a packet shows none.
+ * key: address; writer: user space; size: limits.services
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct serin_addr);
+	__type(value, struct serin_vip);
+} vips SEC(".maps");
 
 /* The few words that are one of a kind. key: 0; see struct serin_switches. */
 struct {

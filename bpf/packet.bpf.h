@@ -18,17 +18,55 @@
 #define READ_ONCE(x)	 (*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 
+/* Makes the compiler forget what it knows of a value, and the verifier too. */
+#ifndef barrier_var
+#define barrier_var(var) asm volatile("" : "+r"(var))
+#endif
+
+/* The same number, but to the verifier one it knows nothing of: ways that differ in it alone become
+ * one, and a program that took a second to prove takes a fifth. */
+static __always_inline __u32 forget_number(__u32 number, __u64 unknown)
+{
+	number += (__u32)unknown;
+	barrier_var(number);
+	return number - (__u32)unknown;
+}
+
+/* The Ethernet header and its VLAN tags: TPID and VLAN id, outermost first. */
+struct link {
+	__u32 len; /* of header and tags as they came */
+	__u32 count;
+	__u32 tag_be[SERIN_MAX_TAGS];
+	__u32 out_count;
+	__u32 out_tag_be[SERIN_MAX_TAGS];
+	__u32 pad;
+};
+
+enum piece_place {
+	PIECE_WHOLE,
+	PIECE_FIRST, /* of a fragmented datagram: has the ports */
+	PIECE_LATER, /* has none: src and dst are addresses alone */
+};
+
+struct piece {
+	__u32 place;
+	__u32 id_be;
+};
+
 struct packet {
 	/* parse() */
 	struct xdp_md *ctx;
 	struct ethhdr *eth;
 	struct iphdr *ip4; /* one of these two is NULL */
 	struct ipv6hdr *ip6;
-	struct tcphdr *tcp; /* and one of these */
+	struct tcphdr *tcp; /* and one of these, or both */
 	struct udphdr *udp;
 	struct serin_endpoint src; /* where it comes from and goes to, as it arrived */
 	struct serin_endpoint dst;
 	__u32 frame_len;
+	__u32 ip_len; /* the IP header and all that follows */
+	struct link link;
+	struct piece piece;
 
 	/* find_service() */
 	struct serin_service *service;
@@ -50,6 +88,7 @@ struct packet {
 	__u64 hop;
 	struct serin_port *out;
 	__u32 out_port;
+	__u32 mtu; /* of what leaves, its tunnel's headers taken off */
 };
 
 static __always_inline int packet_is_syn(const struct packet *p)

@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stage 1, parse: Ethernet, IPv4 or IPv6, TCP or UDP. Reads, never writes. Whatever it does not
- * understand, or that does not add up, is not ours and passes untouched.
+ * Stage 1, parse: Ethernet and up to two VLAN tags; IPv4 and its options, IPv6 and its extension
+ * headers; fragments; TCP or UDP. Reads, never writes. Whatever it does not understand, or that does
+ * not add up, is not ours and passes untouched.
  *
  * Parsers take a cursor and move it past what they have read; they return 0 or a reason.
  */
 #pragma once
 
+#include "maps.bpf.h"
 #include "packet.bpf.h"
 
-#define IP_FRAGMENT_MASK 0x3fff /* more fragments, or an offset */
+#define IP_MORE_FRAGMENTS 0x2000
+#define IP_OFFSET	  0x1fff
+#define IP6_OFFSET	  0xfff8
+#define IP6_MORE	  0x0001
+#define MAX_HEADERS	  8   /* IPv6 extension headers walked, the Fragment header among them */
+#define MAX_HEADERS_LEN	  512 /* and their bytes, the last one's not counted */
+#define MAX_L2_LEN	  (sizeof(struct ethhdr) + SERIN_MAX_TAGS * sizeof(__u32))
 
 struct cursor {
 	void *pos;
-	void *end;     /* of the frame */
+	void *end;     /* of the frame's first buffer */
 	__u32 left;    /* bytes after pos by the IP header: Ethernet padding is not the packet's */
 	__u8 protocol; /* what comes next: an IPPROTO_* */
 };
@@ -33,47 +41,145 @@ static __always_inline void set_v4(struct serin_addr *a, __u32 addr_be)
 	a->word_be[3] = addr_be;
 }
 
+/* Is the packet all there? A jumbo frame has more buffers than the one we see. */
+static __always_inline int is_complete(const struct cursor *c, struct packet *p)
+{
+	if (p->ip_len <= bytes_left(c))
+		return 1;
+	p->frame_len = forget_number(bpf_xdp_get_buff_len(p->ctx), p->ip_len);
+	return p->ip_len <= p->frame_len - p->link.len;
+}
+
 static __always_inline int parse_ipv4(struct cursor *c, struct packet *p)
 {
 	struct iphdr *ip = c->pos;
-	__u32 header_len, total_len;
+	__u32 header_len;
 
 	if ((void *)(ip + 1) > c->end)
 		return SERIN_PASS_MALFORMED;
 	header_len = ip->ihl * 4;
-	total_len = bpf_ntohs(ip->tot_len);
-	if (ip->version != 4 || header_len < sizeof(*ip) || total_len < header_len ||
-	    total_len > bytes_left(c))
+	p->ip_len = bpf_ntohs(ip->tot_len);
+	if (ip->version != 4 || header_len < sizeof(*ip) || p->ip_len < header_len ||
+	    !is_complete(c, p))
 		return SERIN_PASS_MALFORMED;
-	if (ip->frag_off & bpf_htons(IP_FRAGMENT_MASK))
-		return SERIN_PASS_FRAGMENT;
 	p->ip4 = ip;
 	set_v4(&p->src.addr, ip->saddr);
 	set_v4(&p->dst.addr, ip->daddr);
+	if (ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_OFFSET)) {
+		p->piece.place = ip->frag_off & bpf_htons(IP_OFFSET) ? PIECE_LATER : PIECE_FIRST;
+		p->piece.id_be = ip->id;
+	}
 	c->protocol = ip->protocol;
-	c->left = total_len - header_len;
+	c->left = p->ip_len - header_len;
 	c->pos += header_len;
+	return SERIN_GO_ON;
+}
+
+struct header_walk {
+	struct piece piece;
+	__u32 len;  /* of all of them */
+	__u32 next; /* what follows */
+	__u32 is_done;
+	__u32 pad;
+};
+
+static __always_inline int is_extension(__u32 header)
+{
+	return header == IPPROTO_HOPOPTS || header == IPPROTO_ROUTING ||
+	       header == IPPROTO_DSTOPTS || header == IPPROTO_FRAGMENT;
+}
+
+/* RFC 8200 4.5. One that is a whole datagram by itself (RFC 6946) is no piece. */
+static __always_inline void note_piece(struct piece *piece, __u16 offset_be, __u32 id_be)
+{
+	if (!(offset_be & bpf_htons(IP6_OFFSET | IP6_MORE)))
+		return;
+	piece->place = offset_be & bpf_htons(IP6_OFFSET) ? PIECE_LATER : PIECE_FIRST;
+	piece->id_be = id_be;
+}
+
+/* Past one extension header. What follows a later piece's is not a header. */
+static __always_inline int walk_header(void *base, void *end, struct header_walk *w)
+{
+	__u8 *header;
+
+	w->len = forget_number(w->len, w->next);
+	if (w->len > MAX_HEADERS_LEN)
+		return SERIN_DROP_HEADERS;
+	header = base + w->len;
+	if ((void *)(header + 8) > end)
+		return SERIN_PASS_MALFORMED;
+	if (w->next == IPPROTO_FRAGMENT) {
+		note_piece(&w->piece, *(__u16 *)(header + 2), *(__u32 *)(header + 4));
+		w->len += 8;
+		w->is_done = w->piece.place == PIECE_LATER;
+	} else {
+		w->len += (header[1] + 1) * 8;
+	}
+	w->next = header[0];
+	w->is_done |= !is_extension(w->next);
+	return SERIN_GO_ON;
+}
+
+/* A global function, as others that meet the packet anew: the verifier proves it once. */
+__noinline int walk_headers(struct xdp_md *ctx, __u32 l2_len, struct header_walk *w)
+{
+	void *end = (void *)(long)ctx->data_end;
+	void *base = (void *)(long)ctx->data;
+	int reason = SERIN_GO_ON;
+
+	if (!w || l2_len > MAX_L2_LEN)
+		return SERIN_PASS_MALFORMED;
+	base += l2_len + sizeof(struct ipv6hdr);
+	for (int i = 0; i < MAX_HEADERS && !reason && !w->is_done; i++)
+		reason = walk_header(base, end, w);
+	return reason || w->is_done ? reason : SERIN_DROP_HEADERS;
+}
+
+/* Whose a packet is that has more headers than we walk, its address alone can say. */
+static __noinline int too_many_headers(struct packet *p)
+{
+	return bpf_map_lookup_elem(&vips, &p->dst.addr) ? SERIN_DROP_HEADERS : SERIN_PASS_PROTOCOL;
+}
+
+static __always_inline int parse_headers(struct cursor *c, struct packet *p, __u32 *len)
+{
+	struct header_walk w = {.next = c->protocol};
+	int reason = walk_headers(p->ctx, p->link.len, &w);
+
+	if (reason == SERIN_DROP_HEADERS)
+		return too_many_headers(p);
+	if (reason)
+		return SERIN_PASS_MALFORMED;
+	p->piece = w.piece;
+	c->protocol = w.next;
+	*len = w.len;
 	return SERIN_GO_ON;
 }
 
 static __always_inline int parse_ipv6(struct cursor *c, struct packet *p)
 {
 	struct ipv6hdr *ip = c->pos;
-	__u32 payload_len;
+	__u32 headers_len = 0;
+	int reason;
 
 	if ((void *)(ip + 1) > c->end)
 		return SERIN_PASS_MALFORMED;
-	payload_len = bpf_ntohs(ip->payload_len);
-	if (ip->version != 6 || payload_len > bytes_left(c) - sizeof(*ip))
+	p->ip_len = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+	if (ip->version != 6 || !is_complete(c, p))
 		return SERIN_PASS_MALFORMED;
-	if (ip->nexthdr == IPPROTO_FRAGMENT)
-		return SERIN_PASS_FRAGMENT;
 	p->ip6 = ip;
 	__builtin_memcpy(&p->src.addr, &ip->saddr, sizeof(p->src.addr));
 	__builtin_memcpy(&p->dst.addr, &ip->daddr, sizeof(p->dst.addr));
 	c->protocol = ip->nexthdr;
-	c->left = payload_len;
+	c->left = p->ip_len - sizeof(*ip);
 	c->pos += sizeof(*ip);
+	reason = is_extension(c->protocol) ? parse_headers(c, p, &headers_len) : SERIN_GO_ON;
+	headers_len = forget_number(headers_len, p->ip_len);
+	if (reason || headers_len > MAX_HEADERS_LEN + 2048 || headers_len > c->left)
+		return reason ? reason : SERIN_PASS_MALFORMED;
+	c->left -= headers_len;
+	c->pos += headers_len;
 	return SERIN_GO_ON;
 }
 
@@ -94,7 +200,7 @@ static __always_inline int parse_udp(struct cursor *c, struct packet *p)
 	struct udphdr *udp = c->pos;
 
 	if ((void *)(udp + 1) > c->end || bpf_ntohs(udp->len) < sizeof(*udp) ||
-	    bpf_ntohs(udp->len) > c->left)
+	    (bpf_ntohs(udp->len) > c->left && p->piece.place == PIECE_WHOLE))
 		return SERIN_PASS_MALFORMED;
 	if (p->ip6 && !udp->check) /* RFC 8200 8.1: forbidden but for tunnels, which this is not */
 		return SERIN_PASS_MALFORMED;
@@ -108,6 +214,8 @@ static __always_inline int parse_transport(struct cursor *c, struct packet *p)
 {
 	p->src.protocol = c->protocol;
 	p->dst.protocol = c->protocol;
+	if (p->piece.place == PIECE_LATER)
+		return SERIN_GO_ON;
 	switch (c->protocol) {
 	case IPPROTO_TCP:
 		return parse_tcp(c, p);
@@ -118,6 +226,42 @@ static __always_inline int parse_transport(struct cursor *c, struct packet *p)
 	}
 }
 
+static __always_inline int is_tag(__u16 type_be)
+{
+	return type_be == bpf_htons(ETH_P_8021Q) || type_be == bpf_htons(ETH_P_8021AD);
+}
+
+/* What the frame carries after its tags; a third tag is none of the types we know. */
+__noinline int parse_tags(struct xdp_md *ctx, struct link *l)
+{
+	void *end = (void *)(long)ctx->data_end;
+	__u32 *tag = (void *)(long)ctx->data + 2 * ETH_ALEN;
+	__u16 type_be = 0;
+
+	if (!l)
+		return 0;
+	for (int i = 0; i <= SERIN_MAX_TAGS; i++) {
+		if ((void *)(tag + 1) > end)
+			return 0;
+		type_be = *(__u16 *)tag;
+		if (i == SERIN_MAX_TAGS || !is_tag(type_be))
+			break;
+		l->tag_be[i] = *tag++;
+		l->count++;
+		l->len += sizeof(*tag);
+	}
+	return type_be;
+}
+
+/* With tags or without, to the verifier it is one and the same from here on. */
+static __always_inline void forget_tags(struct packet *p)
+{
+	p->link.len = forget_number(p->link.len, p->frame_len);
+	p->link.count = forget_number(p->link.count, p->frame_len);
+	for (int i = 0; i < SERIN_MAX_TAGS; i++)
+		p->link.tag_be[i] = forget_number(p->link.tag_be[i], p->frame_len);
+}
+
 static __always_inline int parse(struct xdp_md *ctx, struct packet *p)
 {
 	struct cursor c = {
@@ -125,15 +269,23 @@ static __always_inline int parse(struct xdp_md *ctx, struct packet *p)
 		.end = (void *)(long)ctx->data_end,
 	};
 	struct ethhdr *eth = c.pos;
+	__u16 type_be;
 	int reason;
 
 	p->ctx = ctx;
 	p->frame_len = c.end - c.pos;
+	p->link.len = sizeof(*eth);
 	if ((void *)(eth + 1) > c.end)
 		return SERIN_PASS_MALFORMED;
 	p->eth = eth;
-	c.pos = eth + 1;
-	switch (eth->h_proto) {
+	type_be = eth->h_proto;
+	if (is_tag(type_be))
+		type_be = parse_tags(ctx, &p->link);
+	forget_tags(p);
+	if (p->link.len > MAX_L2_LEN)
+		return SERIN_PASS_MALFORMED;
+	c.pos += p->link.len;
+	switch (type_be) {
 	case bpf_htons(ETH_P_IP):
 		reason = parse_ipv4(&c, p);
 		break;
@@ -143,5 +295,9 @@ static __always_inline int parse(struct xdp_md *ctx, struct packet *p)
 	default:
 		return SERIN_PASS_NOT_IP;
 	}
-	return reason ? reason : parse_transport(&c, p);
+	if (reason)
+		return reason;
+	p->piece.place = forget_number(p->piece.place, p->ip_len);
+	p->piece.id_be = forget_number(p->piece.id_be, p->ip_len);
+	return parse_transport(&c, p);
 }

@@ -10,6 +10,7 @@
 #include "choose.bpf.h"
 #include "exit.bpf.h"
 #include "flow.bpf.h"
+#include "fragment.bpf.h"
 #include "hop.bpf.h"
 #include "forward.bpf.h"
 #include "signals.bpf.h"
@@ -39,7 +40,7 @@ static __always_inline int verdict(int reason, __u32 out_port)
 	return action_of(reason);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int serin(struct xdp_md *ctx)
 {
 	struct packet p = {};
@@ -47,13 +48,15 @@ int serin(struct xdp_md *ctx)
 
 	reason = parse(ctx, &p);
 	if (!reason)
-		reason = find_service(&p);
+		reason = p.piece.place == PIECE_LATER ? recall_fragment(&p) : find_service(&p);
 	if (!reason)
 		reason = check_transit(&p);
-	if (!reason)
+	if (!reason && p.piece.place != PIECE_LATER)
 		reason = choose_settled(&p);
-	if (!reason && !p.is_settled)
+	if (!reason && p.piece.place != PIECE_LATER && !p.is_settled)
 		reason = follow_flow(&p);
+	if (!reason && p.piece.place == PIECE_FIRST)
+		reason = note_fragment(&p);
 	if (!reason)
 		reason = find_hop(&p);
 	if (!reason)

@@ -102,7 +102,11 @@ enum serin_affinity {
 };
 
 enum serin_forwarding {
-	SERIN_FORWARDING_NAT,
+	SERIN_FORWARDING_NAT,	  /* destination rewritten; replies come back through us */
+	SERIN_FORWARDING_FULLNAT, /* and the source, to an address of ours */
+	SERIN_FORWARDING_DSR,  /* MAC address alone; backends own the VIP and answer themselves */
+	SERIN_FORWARDING_IPIP, /* IP in IP: RFC 2003, RFC 2473; answers as dsr */
+	SERIN_FORWARDING_GUE,  /* IP in UDP, without a GUE header: variant 1 of the draft */
 	SERIN_FORWARDING_MAX,
 };
 
@@ -122,6 +126,25 @@ struct serin_hashing {
 };
 serin_static_assert(sizeof(struct serin_hashing) == 24, "ABI");
 
+/*
+ * ipip and gue: where packets to backends come from, by the backends' family. The host bits vary by
+ * flow, so that receivers spread flows over their queues; with a host mask of 0 the source is one.
+ */
+struct serin_tunnel {
+	__u32 source4_be; /* 0: none, no backend is reached by IPv4 */
+	__u32 host_mask4_be;
+	struct serin_addr source6; /* all 0: none */
+	struct serin_addr host_mask6;
+	__u16 port_be; /* gue: destination port */
+	__u8 pad[22];
+};
+serin_static_assert(sizeof(struct serin_tunnel) == 64, "a tunnel is one cache line");
+
+/* The size of what goes before a packet. */
+#define SERIN_IPIP4_LEN 20
+#define SERIN_IPIP6_LEN 40
+#define SERIN_GUE_LEN	8 /* UDP, after the outer IP header */
+
 struct serin_service {
 	struct serin_endpoint vip;
 	__u32 epoch; /* THE store of a shift: the live one is ring[epoch % SERIN_SPLIT_RING] */
@@ -134,9 +157,12 @@ struct serin_service {
 	__u64 forgot_jiffies; /* when a flow born before the base's first change went unremembered */
 	__u64 changed_ns; /* CLOCK_MONOTONIC: user space's last change of a choice; 0: settled */
 	__u8 pad2[24];
+	/* and this for new flows by nat, and for tunnels */
+	__u64 host_filter[8]; /* serin_host_bit() of each backend's address: who may be one */
+	struct serin_tunnel tunnel;
 	struct serin_generation ring[SERIN_SPLIT_RING];
 };
-serin_static_assert(sizeof(struct serin_service) == 128 + 192 * SERIN_SPLIT_RING, "ABI");
+serin_static_assert(sizeof(struct serin_service) == 256 + 192 * SERIN_SPLIT_RING, "ABI");
 
 /* A slot of a Maglev table: a backend, and whether another one had it since the base. */
 #define SERIN_SLOT_CHANGED 0x80000000u
@@ -159,6 +185,8 @@ enum serin_backend_state {
  */
 #define SERIN_HOP_PORT_SHIFT 48
 
+#define SERIN_PATH_MTU_S 600 /* RFC 1191 6.3: ask again for a longer path after ten minutes */
+
 struct serin_backend {
 	struct serin_endpoint at;
 	__u32 service;
@@ -170,7 +198,11 @@ struct serin_backend {
 	__u16 l4_csum_delta; /* and to the TCP or UDP sum, pseudo header included */
 	__u32 weight;
 	__u8 hop_failures; /* user space's: passes running that found its neighbour gone */
-	__u8 pad[19];
+	__u8 pad;
+	/* Tunnels: the longest packet that reaches it, if a router on the way said so; writer: packets */
+	__u16 path_mtu;
+	__u32 path_mtu_jiffies; /* when, low word; forgotten after SERIN_PATH_MTU_S */
+	__u8 pad2[12];
 };
 serin_static_assert(sizeof(struct serin_backend) == 64, "a backend is one cache line");
 
@@ -181,13 +213,18 @@ serin_static_assert(sizeof(struct serin_backend) == 64, "a backend is one cache 
  */
 #define SERIN_PORT_GONE 0xffffffffu
 
+#define SERIN_MAX_TAGS 2
+
 struct serin_port {
-	__u32 ifindex;
+	__u32 ifindex; /* the kernel's number: of a NIC, or of a VLAN upon one */
+	__u32 nic;     /* the NIC that sends: itself, or what the VLAN is upon, or its bond */
 	__u16 mtu;
 	__u8 mac[6];
-	__u8 pad[4];
+	__u32 tag_be[SERIN_MAX_TAGS]; /* 802.1Q and 802.1ad, outermost first: TPID, then VLAN id */
+	__u8 tag_count;
+	__u8 pad[7];
 };
-serin_static_assert(sizeof(struct serin_port) == 16, "ABI");
+serin_static_assert(sizeof(struct serin_port) == 32, "ABI");
 
 /*
  * A bucket of the endpoint indexes, filled from the front; 0 ends it. A word taken out in the middle
@@ -303,6 +340,33 @@ struct serin_direct_key {
 };
 serin_static_assert(sizeof(struct serin_direct_key) == 24, "ABI");
 
+/* Later pieces of a datagram have no ports: they go where the first one went. */
+struct serin_fragment_key {
+	struct serin_addr src;
+	struct serin_addr dst;
+	__u32 id_be;
+	__u8 protocol;
+	__u8 pad[3];
+};
+serin_static_assert(sizeof(struct serin_fragment_key) == 40, "ABI");
+
+struct serin_fragment {
+	__u32 service;
+	__u32 backend;
+	__u32 is_reply;
+	__u32 jiffies; /* when the first came, low word: numbers are used again */
+	struct serin_endpoint client;
+	struct serin_endpoint source; /* fullnat: what stands for the client */
+};
+serin_static_assert(sizeof(struct serin_fragment) == 56, "ABI");
+
+#define SERIN_FRAGMENT_S 30 /* as long as Linux waits for the rest of a datagram */
+
+/* An address that is some service's VIP. */
+struct serin_vip {
+	__u32 answers_echo; /* the host does not own it: its echo requests are ours to answer */
+};
+
 struct serin_switches {
 	__u32 live_routes; /* which of the two sets of routes; writer: user space */
 	__u32 learns;	   /* some client is reached by no gateway: look at each; writer: packets */
@@ -354,7 +418,9 @@ serin_static_assert(sizeof(struct serin_counters) == 64, "ABI");
 	X(PASS_EXPIRING, "ttl_expiring", PASS)                \
 	X(DROP_NO_BACKEND, "no_backend", DROP)                \
 	X(DROP_NO_NEXT_HOP, "no_next_hop", DROP)              \
-	X(DROP_TOO_BIG, "too_big", DROP)
+	X(DROP_TOO_BIG, "too_big", DROP)                      \
+	X(DROP_HEADERS, "extension_headers", DROP)            \
+	X(DROP_NO_ROOM, "no_headroom", DROP)
 
 enum serin_reason {
 	SERIN_GO_ON,
@@ -374,9 +440,9 @@ enum serin_action {
 
 /* Per CPU: packets by reason. Their sum is the number of packets received. */
 struct serin_verdicts {
-	__u64 packets[16];
+	__u64 packets[32];
 };
-serin_static_assert(SERIN_REASON_MAX <= 16, "ABI");
+serin_static_assert(SERIN_REASON_MAX <= 32, "ABI");
 
 /* What follows is written and read by user space alone: the maps describe themselves by it. */
 

@@ -129,13 +129,13 @@ static __always_inline int drive(struct xdp_md *ctx, int learns)
 	return XDP_ABORTED;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int driver(struct xdp_md *ctx)
 {
 	return drive(ctx, 0);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int learner(struct xdp_md *ctx)
 {
 	return drive(ctx, 1);

@@ -9,7 +9,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-SEC("xdp")
+SEC("xdp.frags")
 int bottom(struct xdp_md *ctx)
 {
 	(void)ctx;
@@ -33,7 +33,7 @@ static __always_inline int is_tcp(const struct ethhdr *eth, const void *end)
 	       ip6->nexthdr == IPPROTO_TCP && tcp->doff >= 5;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int swap(struct xdp_md *ctx)
 {
 	void *end = (void *)(long)ctx->data_end;

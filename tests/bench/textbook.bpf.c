@@ -341,7 +341,7 @@ static __always_inline int forward_reply(struct packet *p)
 	return XDP_TX;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int textbook(struct xdp_md *ctx)
 {
 	struct textbook_endpoint vip = {};

@@ -29,6 +29,8 @@
 	X(ROUTES, routes)                     \
 	X(CLIENT_HOPS, client_hops)           \
 	X(DIRECT_FLOWS, direct_flows)         \
+	X(FRAGMENTS, fragments)               \
+	X(VIPS, vips)                         \
 	X(SWITCHES, switches)                 \
 	X(PORTS, ports)                       \
 	X(TX_PORTS, tx_ports)                 \

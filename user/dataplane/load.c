@@ -86,6 +86,7 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 		return m->service_buckets;
 	case DP_MAP_SERVICES:
 	case DP_MAP_SERVICE_INFO:
+	case DP_MAP_VIPS:
 		return m->max_services;
 	case DP_MAP_TABLES:
 	case DP_MAP_BASE_TABLES:
@@ -121,6 +122,8 @@ static int set_sizes(struct serin_bpf *skel, const struct serin_meta *meta)
 	memcpy((void *)skel->rodata->flow_secret, meta->flow_secret, sizeof(meta->flow_secret));
 	for (int i = 0; i < SERIN_FLOW_STATE_MAX; i++)
 		skel->rodata->flow_idle_jiffies[i] = meta->idle_s[i] * (uint64_t)ticks;
+	skel->rodata->fragment_jiffies = SERIN_FRAGMENT_S * ticks;
+	skel->rodata->path_mtu_jiffies = SERIN_PATH_MTU_S * ticks;
 	/* All CPUs together take two seconds to turn the table over. */
 	skel->rodata->flow_evictions_per_jiffy =
 		meta->max_flows / (2 * ticks * (uint32_t)libbpf_num_possible_cpus()) + 1;

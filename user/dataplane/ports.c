@@ -51,6 +51,7 @@ int dp_port_add(struct dataplane *dp, const struct rtnl_link *link)
 		return -ENOSPC;
 	}
 	memcpy(dp->ports[slot].mac, link->mac, sizeof(link->mac));
+	dp->ports[slot].nic = ifindex;
 	dp->ports[slot].mtu = link->mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)link->mtu;
 	if (bpf_map_update_elem(dp->map_fd[DP_MAP_TX_PORTS], &slot, &ifindex, 0)) {
 		int error = -errno;

@@ -79,7 +79,7 @@ const char *model_affinity_name(enum serin_affinity affinity)
 
 const char *model_forwarding_name(enum serin_forwarding forwarding)
 {
-	static const char *const names[] = {"nat"};
+	static const char *const names[] = {"nat", "fullnat", "dsr", "ipip", "gue"};
 
 	_Static_assert(sizeof(names) / sizeof(*names) == SERIN_FORWARDING_MAX, "a name each");
 	return (unsigned int)forwarding < SERIN_FORWARDING_MAX ? names[forwarding] : NULL;
