@@ -55,12 +55,31 @@ struct model_target {
 	uint8_t pool;		/* index into pools */
 };
 
+/* Where packets to backends come from. */
+struct model_source {
+	struct in6_addr prefix; /* host bits are zero */
+	uint8_t prefix_len;	/* 128: one address; an IPv4 prefix counts its mapped 96 bits too */
+};
+
+enum model_client_address {
+	MODEL_CLIENT_ADDRESS_NONE,
+	MODEL_CLIENT_ADDRESS_TOA, /* in a TCP option */
+	MODEL_CLIENT_ADDRESS_MAX,
+};
+
 struct model_service {
 	char name[SERIN_NAME_LEN];
 	struct in6_addr vip;
 	uint16_t port;
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	enum serin_forwarding forwarding;
+	struct model_source
+		*sources; /* fullnat: whole addresses; ipip, gue: one a family at most */
+	size_t source_count;
+	uint16_t source_port_low; /* fullnat: the ports of each source, both included */
+	uint16_t source_port_high;
+	enum model_client_address client_address; /* fullnat: how backends are told of it */
+	uint16_t gue_port;			  /* gue: where backends listen */
 	enum serin_affinity affinity;
 	bool track_always;	  /* false: only flows whose place in the split changed are kept */
 	uint8_t client_prefix6;	  /* 1 .. 128 */
