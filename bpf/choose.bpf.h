@@ -37,18 +37,19 @@ static __always_inline int choose_settled(struct packet *p)
 {
 	struct serin_service *svc = p->service;
 	__u32 epoch, *word;
+	__u64 hash;
 	int pool;
 
 	if (READ_ONCE(svc->flags) & SERIN_SERVICE_TRACKED)
 		return SERIN_GO_ON;
-	p->hash = serin_flow_hash(&svc->now, &p->client, p->client_port_be);
+	hash = serin_flow_hash(&svc->now, &p->client, p->client_port_be);
 	epoch = READ_ONCE(svc->epoch);
 	pool = serin_settled_pick(&svc->ring[epoch % SERIN_SPLIT_RING].settled, epoch,
-				  serin_hash_point(&svc->now, p->hash));
+				  serin_hash_point(&svc->now, hash));
 	if (pool < 0)
 		return SERIN_GO_ON;
 	word = table_slot(&tables, p->service_id, pool,
-			  serin_hash_slot(p->hash, READ_ONCE(svc->now.table_size)));
+			  serin_hash_slot(hash, READ_ONCE(svc->now.table_size)));
 	if (!word || (*word & SERIN_SLOT_CHANGED))
 		return SERIN_GO_ON;
 	p->is_settled = 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where the frame leaves, with which VLAN tags, and whether it fits: found before the flow is
+ * Where the frame leaves, and whether it fits: found before the flow is
  * remembered and before a byte is written. A frame that goes nowhere begins no flow.
  */
 #pragma once
@@ -8,30 +8,6 @@
 #include "hop.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
-
-/*
- * Which tags go out. A VLAN's own, with the priority the frame came with. By a NIC without: none, if
- * the frame came by a VLAN the host has an interface for; if the host knows nothing of its tags, it
- * keeps them.
- */
-__noinline int choose_tags(struct link *l, __u32 ingress, __u32 out_port)
-{
-	__u32 came = l ? arrival_port(ingress, l) : 0;
-	struct serin_port *in = bpf_map_lookup_elem(&ports, &came);
-	struct serin_port *out = bpf_map_lookup_elem(&ports, &out_port);
-
-	if (!l || !in || !out)
-		return 0;
-	l->out_count = out->tag_count;
-	for (int i = 0; i < SERIN_MAX_TAGS; i++)
-		l->out_tag_be[i] = out->tag_be[i] | (l->tag_be[i] & ~VLAN_BE);
-	if (out->tag_count || in->tag_count)
-		return 0;
-	l->out_count = l->count;
-	for (int i = 0; i < SERIN_MAX_TAGS; i++)
-		l->out_tag_be[i] = l->tag_be[i];
-	return 0;
-}
 
 static __always_inline __u32 tunnel_len(const struct packet *p)
 {
@@ -67,9 +43,6 @@ static __always_inline int find_exit(struct packet *p)
 	p->out = bpf_map_lookup_elem(&ports, &p->out_port);
 	if (!p->hop || !p->out || !p->out->ifindex || p->out->ifindex == SERIN_PORT_GONE)
 		return SERIN_DROP_NO_NEXT_HOP;
-	if (p->link.count | p->out->tag_count)
-		choose_tags(&p->link, p->ctx->ingress_ifindex, p->out_port);
-	p->link.out_count = forget_number(p->link.out_count, p->ip_len);
 	p->mtu = p->out->mtu;
 	if (is_tunnelled(p))
 		p->mtu = tunnel_mtu(p, p->mtu) - tunnel_len(p);

@@ -99,7 +99,7 @@ static __always_inline int forward(struct packet *p)
 		rewrite_nat(p);
 	else
 		take_ttl(p, 0);
-	if (is_tunnelled(p) || (p->link.count | p->link.out_count)) {
+	if (is_tunnelled(p) || (p->link.count | p->out->tag_count)) {
 		if (forward_enveloped(p))
 			return SERIN_DROP_NO_ROOM;
 	} else {

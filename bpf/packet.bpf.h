@@ -34,12 +34,9 @@ static __always_inline __u32 forget_number(__u32 number, __u64 unknown)
 
 /* The Ethernet header and its VLAN tags: TPID and VLAN id, outermost first. */
 struct link {
-	__u32 len; /* of header and tags as they came */
+	__u32 len; /* of both */
 	__u32 count;
 	__u32 tag_be[SERIN_MAX_TAGS];
-	__u32 out_count;
-	__u32 out_tag_be[SERIN_MAX_TAGS];
-	__u32 pad;
 };
 
 enum piece_place {
@@ -64,8 +61,8 @@ struct packet {
 	struct serin_endpoint src; /* where it comes from and goes to, as it arrived */
 	struct serin_endpoint dst;
 	__u32 frame_len;
-	__u32 ip_len; /* the IP header and all that follows */
-	struct link link;
+	__u32 ip_len;	  /* the IP header and all that follows */
+	struct link link; /* as it came */
 	struct piece piece;
 
 	/* find_service() */
@@ -76,7 +73,6 @@ struct packet {
 	__u16 client_port_be;
 
 	/* choose_settled(), or follow_flow() where the place is moving */
-	__u64 hash;
 	__u32 is_settled;
 	__u32 is_new;	/* the first packet of a flow */
 	__u32 epoch;	/* the split it was chosen by */

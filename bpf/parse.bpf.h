@@ -44,10 +44,12 @@ static __always_inline void set_v4(struct serin_addr *a, __u32 addr_be)
 /* Is the packet all there? A jumbo frame has more buffers than the one we see. */
 static __always_inline int is_complete(const struct cursor *c, struct packet *p)
 {
-	if (p->ip_len <= bytes_left(c))
-		return 1;
-	p->frame_len = forget_number(bpf_xdp_get_buff_len(p->ctx), p->ip_len);
-	return p->ip_len <= p->frame_len - p->link.len;
+	__u32 len = p->frame_len;
+
+	if (p->ip_len > bytes_left(c))
+		len = bpf_xdp_get_buff_len(p->ctx);
+	p->frame_len = forget_number(len, p->ip_len);
+	return p->ip_len + p->link.len <= p->frame_len;
 }
 
 static __always_inline int parse_ipv4(struct cursor *c, struct packet *p)

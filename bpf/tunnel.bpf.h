@@ -20,7 +20,9 @@
 
 /* All that is written, gathered while the packet can still be read. */
 struct envelope {
-	struct link link;
+	struct link came;
+	__u32 out_port;
+	__u32 pad;
 	__u64 hop;
 	__u8 mac[ETH_ALEN];
 	__u16 type_be; /* of what follows the link's header */
@@ -31,7 +33,7 @@ struct envelope {
 	__u16 gue_port_be;
 	__u8 traffic_class;
 	__u8 protocol; /* of what follows the outer IP header; 0: there is none */
-	__u16 pad;
+	__u8 pad2[2];
 };
 
 /* ---- gathering ---- */
@@ -86,7 +88,8 @@ static __always_inline void describe_tunnel(const struct packet *p, struct envel
 
 static __always_inline void describe_link(const struct packet *p, struct envelope *e)
 {
-	e->link = p->link;
+	e->came = p->link;
+	e->out_port = p->out_port;
 	e->hop = p->hop;
 	e->type_be = p->ip4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	__builtin_memcpy(e->mac, p->out->mac, sizeof(e->mac));
@@ -156,13 +159,11 @@ static __always_inline int write_gue(const struct envelope *e, struct udphdr *ud
 	return SERIN_GO_ON;
 }
 
-static __always_inline __u32 envelope_len(const struct envelope *e)
+static __always_inline __u32 outer_len(const struct envelope *e)
 {
-	__u32 len = sizeof(struct ethhdr) + e->link.out_count * sizeof(__u32);
-
 	if (!e->protocol)
-		return len;
-	return len + (e->protocol == IPPROTO_UDP ? SERIN_GUE_LEN : 0) +
+		return 0;
+	return (e->protocol == IPPROTO_UDP ? SERIN_GUE_LEN : 0) +
 	       (e->type_be == bpf_htons(ETH_P_IP) ? SERIN_IPIP4_LEN : SERIN_IPIP6_LEN);
 }
 
@@ -170,16 +171,20 @@ static __always_inline __u32 envelope_len(const struct envelope *e)
  * no pointer into the packet is valid. */
 __noinline int write_envelope(struct xdp_md *ctx, const struct envelope *e)
 {
+	struct link leaves = {};
 	void *at, *end;
 
-	if (!e || bpf_xdp_adjust_head(ctx, (int)e->link.len - (int)envelope_len(e)))
+	if (!e)
+		return SERIN_DROP_NO_ROOM;
+	choose_tags(&e->came, ctx->ingress_ifindex, e->out_port, &leaves);
+	if (bpf_xdp_adjust_head(ctx, (int)e->came.len - (int)(leaves.len + outer_len(e))))
 		return SERIN_DROP_NO_ROOM;
 	at = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	if (at + sizeof(struct ethhdr) > end)
 		return SERIN_DROP_NO_ROOM;
 	write_macs(at, &e->hop, e->mac);
-	at = write_tags(&e->link, at, end, e->type_be);
+	at = write_tags(&leaves, at, end, e->type_be);
 	if (!at || !e->protocol)
 		return at ? SERIN_GO_ON : SERIN_DROP_NO_ROOM;
 	at = e->type_be == bpf_htons(ETH_P_IP) ? write_outer4(e, at, end)
