@@ -26,9 +26,10 @@ USER_OBJ := $(USER_SRC:%.c=$(B)/%.o)
 SKEL     := $(B)/bpf/serin.skel.h
 UNIT     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c))
 BPFTEST  := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/*_test.c))
-TOOLS    := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
+TOOLS    := $(patsubst %.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tests/tools/*.c)))
 BENCH    := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*_bench.c))
 BENCH_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/bench/*.bpf.c))
+TOOL_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/tools/*.bpf.c))
 FUZZ_SRC := $(wildcard user/config/*.c user/model/*.c user/lib/*.c)
 FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
@@ -68,6 +69,10 @@ $(B)/tests/bpf/%: $(B)/tests/bpf/%.o $(B)/libserin.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
 $(addsuffix .o,$(BENCH)): $(B)/%.o: %.c | deps $(SKEL) $(BENCH_SKEL)
+	$(say) CC $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(addsuffix .o,$(TOOLS)): $(B)/%.o: %.c | deps $(SKEL) $(TOOL_SKEL)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_) $(CFLAGS) -MMD -MP -c -o $@ $<
 

@@ -255,7 +255,7 @@ lab_config() {
 }
 
 # lab_service NAME VIP PORT/PROTOCOL AFFINITY POOL[=WEIGHT]...: one service of all of those pools'
-# backends, on stdout. The pool without a weight is the primary.
+# backends, on stdout. The pool without a weight is the primary. More keys: lines in $LAB_KEYS.
 lab_service() {
 	local pool backend port=${3%/*} address
 	printf '  - name: %s\n    vip: "%s"\n    port: %s\n' "$1" "$2" "$port"
@@ -263,6 +263,7 @@ lab_service() {
 	for pool in "${@:5}"; do
 		[[ $pool == *=* ]] || printf '    primary: %s\n' "$pool"
 	done
+	[[ -z ${LAB_KEYS:-} ]] || sed 's/^/    /' <<<"$LAB_KEYS"
 	printf '    pools:\n'
 	for pool in "${@:5}"; do
 		printf '      - name: %s\n' "${pool%=*}"

@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Path MTU discovery through Serin: a hop of 1,300 bytes before the clients, and one before the
+# backends, in every mode and over both families. Every interface has 1,500, and nobody clamps.
+#
+#     client --- r1 --- [lb] --- r2 --- far-1        (r2's way to far-1 takes 1,300)
+#                 (r1's way to the client takes 1,300)   near-1 is in the network of lb and r2
+set -euo pipefail
+# shellcheck source=../../scripts/lab.sh
+. "$(dirname "$0")/../../scripts/lab.sh"
+# shellcheck source=../../scripts/lab_modes.sh
+. "$(dirname "$0")/../../scripts/lab_modes.sh"
+
+UPLOAD_PORT=8081
+
+router() {
+	lab_ns "$1"
+	lab_in "$1" sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+		net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+		net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0 \
+		net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+	lab_link "$1" eth0 "$2" "$1-0"
+	lab_link "$1" eth1 "$3" "$1-1"
+}
+
+routers() {
+	router r1 outside front
+	ip -n "$LAB-r1" -batch - <<-END
+		address add 10.0.8.1/24 dev eth0
+		address add 2001:db8:8::1/64 dev eth0
+		address add 10.0.0.2/24 dev eth1
+		address add 2001:db8:a::2/64 dev eth1
+		route add default via 10.0.0.1
+		route add default via 2001:db8:a::1
+		route add 10.0.8.2 dev eth0 mtu lock 1300
+		route add 2001:db8:8::2 dev eth0 mtu lock 1300
+	END
+	router r2 back inside
+	ip -n "$LAB-r2" -batch - <<-END
+		address add 10.0.1.2/24 dev eth0
+		address add 2001:db8:b::2/64 dev eth0
+		address add 10.0.3.1/24 dev eth1
+		address add 2001:db8:d::1/64 dev eth1
+		route add default via 10.0.1.1
+		route add default via 2001:db8:b::1
+		route add 10.0.3.11 dev eth1 mtu lock 1300
+		route add 2001:db8:d::11 dev eth1 mtu lock 1300
+	END
+}
+
+far_client() {
+	lab_ns client
+	lab_link client eth0 outside client
+	lab_host_offloads client
+	ip -n "$LAB-client" -batch - <<-END
+		address add 10.0.8.2/24 dev eth0
+		address add 2001:db8:8::2/64 dev eth0
+		route add default via 10.0.8.1
+		route add default via 2001:db8:8::1
+	END
+}
+
+far_backend() {
+	lab_backend inside far-1 11
+	LAB_ADDR4[far-1]=10.0.3.11 LAB_ADDR6[far-1]=2001:db8:d::11
+	ip -n "$LAB-far-1" address flush dev eth0
+	ip -n "$LAB-far-1" -batch - <<-END
+		address add 10.0.3.11/24 dev eth0
+		address add 2001:db8:d::11/64 dev eth0
+		route add default via 10.0.3.1
+		route add default via 2001:db8:d::1
+	END
+	ip -n "$LAB-lb" -batch - <<-END
+		route add 10.0.8.0/24 via 10.0.0.2
+		route add 2001:db8:8::/64 via 2001:db8:a::2
+		route add 10.0.3.0/24 via 10.0.1.2
+		route add 2001:db8:d::/64 via 2001:db8:b::2
+		address add 10.0.1.200/24 dev eth1
+		address add 2001:db8:b::200/64 dev eth1 nodad
+	END
+}
+
+# own_vips BACKEND: decapsulates, owns the VIPs; answers go the way any packet of its goes.
+own_vips() {
+	lab_start "$1" "$LAB_BUILD/tests/tools/decap" eth0 >"$LAB_TMP/$1.decap"
+	lab_wait_for 5 grep -q ready "$LAB_TMP/$1.decap"
+	lab_in "$1" sysctl -q -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2 \
+		net.ipv4.conf.all.rp_filter=0
+	ip -n "$LAB-$1" address add "$LAB_VIP4/32" dev lo
+	ip -n "$LAB-$1" address add "$LAB_VIP6/128" dev lo nodad
+}
+
+# configure MODE BACKEND: downloads at the backend's port, uploads at the next.
+configure() {
+	local family vip keys port
+	LAB_BACKENDS=("$2")
+	lab_config eth0 eth1
+	for family in 4 6; do
+		vip=LAB_VIP$family keys="forwarding: $1"
+		case $1$family in
+		fullnat4) keys+=$'\nsource_addresses: [10.0.1.200]' ;;
+		fullnat6) keys+=$'\nsource_addresses: ["2001:db8:b::200"]' ;;
+		ipip* | gue*) keys+=$'\nsource_addresses: [10.9.0.0/24, "2001:db8:9::/64"]' ;;
+		esac
+		for port in "$LAB_PORT" "$UPLOAD_PORT"; do
+			if [[ $1 == fullnat ]]; then
+				LAB_KEYS=$keys$'\n'"source_ports: $((port * 4))-$((port * 4 + 3))"
+			else
+				LAB_KEYS=$keys
+			fi
+			LAB_PORT=$port LAB_KEYS=$LAB_KEYS lab_service "$1$family-$port" "${!vip}" \
+				"$port/tcp" connection "${2%-*}"
+		done
+	done
+}
+
+forget_paths() {
+	local ns
+	for ns in client near-1 far-1 r1 r2 lb; do
+		ip -n "$LAB-$ns" route flush cache
+		ip -n "$LAB-$ns" -6 route flush cache
+	done
+}
+
+# expect_paths VIP: a download that meets the clients' hop, and an upload that meets the backends'.
+expect_paths() {
+	local got
+	forget_paths
+	expect_download "$1" "$LAB_PORT"
+	forget_paths
+	got=$(lab_in client curl -sf --max-time 30 -H Expect: --data-binary "@$LAB_TMP/big" \
+		"http://$(lab_url "$1" "$UPLOAD_PORT")/") || fail "upload to $1"
+	expect "the upload's checksum" "$got" "$(sha256sum <"$LAB_TMP/big" | cut -d ' ' -f 1)"
+}
+
+lab_init
+lab_ns switch
+for bridge in outside front back inside; do
+	lab_bridge "$bridge"
+done
+routers
+far_client
+lab_lb two
+ip -n "$LAB-lb" route add 10.9.0.0/24 dev lo # sources of tunnels: what comes back is looked at
+far_backend
+lab_backend back near-1 12
+for name in near-1 far-1; do
+	own_vips "$name"
+	lab_start "$name" /usr/bin/python3 "$LAB_ROOT/tests/tools/upload_server.py" "$UPLOAD_PORT"
+done
+ip -n "$LAB-r2" -batch - <<-END
+	route add 10.9.0.0/24 via 10.0.1.1
+	route add 2001:db8:9::/64 via 2001:db8:b::1
+END
+lab_nginx near-1 far-1
+head -c 2M /dev/urandom >"$LAB_TMP/big"
+
+for mode in nat fullnat dsr ipip gue; do
+	backend=far-1
+	[[ $mode != dsr ]] || backend=near-1 # frames go no further than a link
+	configure "$mode" "$backend" >"$LAB_TMP/serin.yaml"
+	serin apply "$LAB_TMP/serin.yaml" >/dev/null
+	expect_paths "$LAB_VIP4"
+	expect_paths "$LAB_VIP6"
+	serin detach --yes >/dev/null
+done
