@@ -104,7 +104,7 @@ configure() {
 		esac
 		for port in "$LAB_PORT" "$UPLOAD_PORT"; do
 			if [[ $1 == fullnat ]]; then
-				LAB_KEYS=$keys$'\n'"source_ports: $((port * 4))-$((port * 4 + 3))"
+				LAB_KEYS=$keys$'\n'"source_ports: $((port * 100 - 800000))-$((port * 100 - 799901))"
 			else
 				LAB_KEYS=$keys
 			fi
