@@ -29,6 +29,11 @@ static bool is_prime_number(uint32_t n)
 	return n >= 2;
 }
 
+static bool is_tunnelled(const struct model_service *svc)
+{
+	return svc->forwarding == SERIN_FORWARDING_IPIP || svc->forwarding == SERIN_FORWARDING_GUE;
+}
+
 static void check_pool(const struct model_service *svc, size_t index)
 {
 	const struct model_pool *pool = &svc->pools[index];
@@ -41,7 +46,8 @@ static void check_pool(const struct model_service *svc, size_t index)
 		const struct model_backend *b = &pool->backends[i];
 
 		must(!IN6_IS_ADDR_UNSPECIFIED(&b->address) && b->port);
-		must(net_is_v4(&b->address) == net_is_v4(&svc->vip));
+		must(is_tunnelled(svc) || net_is_v4(&b->address) == net_is_v4(&svc->vip));
+		must(b->port == svc->port || svc->forwarding < SERIN_FORWARDING_DSR);
 		must(b->weight >= 1 && b->weight <= MODEL_BACKEND_WEIGHT_MAX);
 	}
 }
@@ -60,6 +66,34 @@ static void check_split(const struct model_service *svc)
 	must(sum <= MODEL_PPM_ALL);
 }
 
+static bool has_host_bits(const struct in6_addr *prefix, uint8_t len)
+{
+	for (int bit = len; bit < 128; bit++)
+		if (prefix->s6_addr[bit / 8] & (0x80 >> bit % 8))
+			return true;
+	return false;
+}
+
+static void check_sources(const struct model_service *svc)
+{
+	bool is_fullnat = svc->forwarding == SERIN_FORWARDING_FULLNAT;
+
+	must(svc->source_count <= (is_fullnat ? MODEL_SOURCES_MAX : is_tunnelled(svc) ? 2 : 0));
+	must(!is_fullnat || svc->source_count);
+	for (size_t i = 0; i < svc->source_count; i++) {
+		const struct model_source *s = &svc->sources[i];
+
+		must(!IN6_IS_ADDR_UNSPECIFIED(&s->prefix) && s->prefix_len <= 128);
+		must(!has_host_bits(&s->prefix, s->prefix_len));
+		must(!is_fullnat ||
+		     (s->prefix_len == 128 && net_is_v4(&s->prefix) == net_is_v4(&svc->vip)));
+	}
+	must(svc->source_port_low && svc->source_port_low < svc->source_port_high);
+	must(svc->client_address == MODEL_CLIENT_ADDRESS_NONE ||
+	     (is_fullnat && svc->protocol == IPPROTO_TCP));
+	must(svc->gue_port);
+}
+
 static void check_targets(const struct model_service *svc)
 {
 	for (size_t i = 0; i < svc->target_count; i++) {
@@ -68,8 +102,7 @@ static void check_targets(const struct model_service *svc)
 		must(t->pool < svc->pool_count);
 		must(t->prefix_len <= 128);
 		must(net_is_v4(&svc->vip) == (net_is_v4(&t->prefix) && t->prefix_len >= 96));
-		for (int bit = t->prefix_len; bit < 128; bit++)
-			must(!(t->prefix.s6_addr[bit / 8] & (0x80 >> bit % 8)));
+		must(!has_host_bits(&t->prefix, t->prefix_len));
 	}
 }
 
@@ -84,6 +117,7 @@ static void check_service(const struct model *m, const struct model_service *svc
 	must(svc->client_prefix6 >= 1 && svc->client_prefix6 <= 128);
 	must(svc->table_size <= SERIN_TABLE_SIZE_MAX && is_prime_number(svc->table_size));
 	check_split(svc);
+	check_sources(svc);
 	check_targets(svc);
 }
 

@@ -3,6 +3,13 @@
 
 #include "config/tree.h"
 
+int node_order(const struct node *a, const struct node *b)
+{
+	if (a->at.line != b->at.line)
+		return a->at.line < b->at.line ? -1 : 1;
+	return a->at.column < b->at.column ? -1 : a->at.column > b->at.column;
+}
+
 static const struct node *find_key(const struct node *map, const char *key)
 {
 	if (map->kind != NODE_MAP)

@@ -144,6 +144,7 @@ static void validate(struct reader *r, const struct node *root)
 			backends += m->services[i].pools[j].backend_count;
 	}
 	validate_unique(r, root);
+	validate_sources(r, root);
 	check_limit(r, root, "services", m->service_count, m->limits.services);
 	check_limit(r, root, "backends", backends, m->limits.backends);
 }

@@ -30,7 +30,7 @@ struct schema_field {
 	const void *type; /* a struct of the reader's own, saying more */
 };
 
-#define SCHEMA_FIELDS_MAX 16
+#define SCHEMA_FIELDS_MAX 24
 
 struct schema {
 	const char *what; /* "a pool": what the mapping is */

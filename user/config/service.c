@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "config/prime.h"
+#include "config/source.h"
 #include "config/suggest.h"
 #include "config/values.h"
 #include "lib/net.h"
@@ -163,11 +164,23 @@ static void read_table_size(struct reader *r, const struct node *value,
 	svc->table_size = 0;
 }
 
+static void read_forwarding(struct reader *r, const struct node *value,
+			    const struct schema_field *f, void *object)
+{
+	struct model_service *svc = object;
+
+	svc->forwarding = SERVICE_FORWARDING_UNKNOWN;
+	value_read_word(r, value, f, object);
+}
+
 static const struct value_word protocol_words[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}};
 static const struct value_word forwarding_words[] = {
-	{"nat", SERIN_FORWARDING_NAT}, {"fullnat", VALUE_WORD_LATER}, {"dsr", VALUE_WORD_LATER},
-	{"ipip", VALUE_WORD_LATER},    {"gue", VALUE_WORD_LATER},
+	{"nat", SERIN_FORWARDING_NAT}, {"fullnat", SERIN_FORWARDING_FULLNAT},
+	{"dsr", SERIN_FORWARDING_DSR}, {"ipip", SERIN_FORWARDING_IPIP},
+	{"gue", SERIN_FORWARDING_GUE},
 };
+static const struct value_word client_address_words[] = {{"none", MODEL_CLIENT_ADDRESS_NONE},
+							 {"toa", MODEL_CLIENT_ADDRESS_TOA}};
 static const struct value_word affinity_words[] = {{"connection", SERIN_AFFINITY_CONNECTION},
 						   {"client", SERIN_AFFINITY_CLIENT}};
 static const struct value_word track_words[] = {{"changed", false}, {"always", true}};
@@ -180,8 +193,15 @@ static const struct schema_field service_fields[] = {
 	 NUMBER(struct model_service, port, 1, 65535)},
 	{"protocol", value_read_word, offsetof(struct model_service, protocol), false,
 	 WORDS(struct model_service, protocol, protocol_words)},
-	{"forwarding", value_read_word, offsetof(struct model_service, forwarding), false,
+	{"forwarding", read_forwarding, offsetof(struct model_service, forwarding), false,
 	 WORDS(struct model_service, forwarding, forwarding_words)},
+	{"source_addresses", schema_read_list, offsetof(struct model_service, sources), false,
+	 &source_list},
+	{"source_ports", source_read_ports, 0, false, NULL},
+	{"client_address", value_read_word, offsetof(struct model_service, client_address), false,
+	 WORDS(struct model_service, client_address, client_address_words)},
+	{"gue_port", value_read_number, offsetof(struct model_service, gue_port), false,
+	 NUMBER(struct model_service, gue_port, 1, 65535)},
 	{"affinity", value_read_word, offsetof(struct model_service, affinity), false,
 	 WORDS(struct model_service, affinity, affinity_words)},
 	{"track", value_read_word, offsetof(struct model_service, track_always), false,
@@ -219,6 +239,10 @@ static void read_service(struct reader *r, const struct node *value, void *item)
 
 	svc->protocol = IPPROTO_TCP;
 	svc->forwarding = SERIN_FORWARDING_NAT;
+	svc->source_port_low = MODEL_SOURCE_PORT_LOW;
+	svc->source_port_high = MODEL_SOURCE_PORT_HIGH;
+	svc->client_address = MODEL_CLIENT_ADDRESS_NONE;
+	svc->gue_port = MODEL_GUE_PORT;
 	svc->affinity = SERIN_AFFINITY_CONNECTION;
 	svc->client_prefix6 = MODEL_PREFIX6_DEFAULT;
 	svc->table_size = MODEL_TABLE_SIZE_DEFAULT;

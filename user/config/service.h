@@ -6,8 +6,11 @@
 
 /* svc->primary where the file does not say which pool it is, or says it wrongly. */
 #define SERVICE_PRIMARY_UNKNOWN SIZE_MAX
-/* target->prefix_len where its source could not be read: zero is right, of ::/0. */
+/* The prefix_len of a target or source that could not be read: zero is right, of ::/0. */
 #define SERVICE_PREFIX_UNKNOWN UINT8_MAX
+
+/* svc->forwarding where the file says it wrongly. */
+#define SERVICE_FORWARDING_UNKNOWN SERIN_FORWARDING_MAX
 
 /* The type of the list of services. */
 extern const struct schema_list service_list;

@@ -39,6 +39,8 @@ struct tree {
 int tree_read(struct tree *t, const char *text, size_t len, struct errors *errors);
 void tree_fini(struct tree *t);
 
+/* Which comes first in the text: below, above, or 0 for one and the same. */
+int node_order(const struct node *a, const struct node *b);
 /* The value of a key, or NULL; NULL too where @map is no mapping. */
 const struct node *node_find(const struct node *map, const char *key);
 /* The value of a key where it is given, @map itself where it is not: where to complain. */

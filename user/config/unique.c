@@ -35,13 +35,6 @@ static int by_endpoint(const struct claim *x, const struct claim *y)
 	return order;
 }
 
-static int by_place(const struct node *x, const struct node *y)
-{
-	if (x->at.line != y->at.line)
-		return x->at.line < y->at.line ? -1 : 1;
-	return x->at.column < y->at.column ? -1 : x->at.column > y->at.column;
-}
-
 /* A VIP goes before the backends on it, and then who comes first in the text. */
 static int by_claim(const void *a, const void *b)
 {
@@ -50,7 +43,7 @@ static int by_claim(const void *a, const void *b)
 
 	if (!order)
 		order = (x->pool != POOL_NONE) - (y->pool != POOL_NONE);
-	return order ? order : by_place(x->node, y->node);
+	return order ? order : node_order(x->node, y->node);
 }
 
 static void add_claim(struct claims *c, const struct claim *claim)
@@ -158,7 +151,7 @@ static int by_name(const void *a, const void *b)
 	const struct named *x = a, *y = b;
 	int order = strcmp(x->name, y->name);
 
-	return order ? order : by_place(x->node, y->node);
+	return order ? order : node_order(x->node, y->node);
 }
 
 static void check_names(struct reader *r, const struct node *first)

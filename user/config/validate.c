@@ -5,7 +5,6 @@
 
 #include "config/prime.h"
 #include "config/service.h"
-#include "lib/net.h"
 #include "model/model.h"
 
 static void check_pool_names(struct reader *r, const struct node *first,
@@ -78,30 +77,6 @@ static void check_slots(struct reader *r, const struct node *node, const struct 
 	}
 }
 
-static void check_families(struct reader *r, const struct node *first,
-			   const struct model_service *svc)
-{
-	const struct node *pool = first;
-	bool is_v4 = net_is_v4(&svc->vip);
-
-	if (IN6_IS_ADDR_UNSPECIFIED(&svc->vip))
-		return;
-	for (size_t i = 0; i < svc->pool_count; i++, pool = pool->next) {
-		const struct node *node = node_items(pool, "backends");
-		const struct model_backend *backend = svc->pools[i].backends;
-
-		for (size_t j = 0; j < svc->pools[i].backend_count; j++, node = node->next) {
-			const struct in6_addr *a = &backend[j].address;
-
-			if (IN6_IS_ADDR_UNSPECIFIED(a) || net_is_v4(a) == is_v4)
-				continue;
-			errors_add(&r->errors, node_place(node, "address"),
-				   "an %s backend cannot serve an %s VIP",
-				   net_is_v4(a) ? "IPv4" : "IPv6", is_v4 ? "IPv4" : "IPv6");
-		}
-	}
-}
-
 void validate_service(struct reader *r, const struct node *node, const struct model_service *svc)
 {
 	const struct node *pools = node_items(node, "pools");
@@ -109,6 +84,6 @@ void validate_service(struct reader *r, const struct node *node, const struct mo
 	check_pool_names(r, pools, svc);
 	check_weights(r, pools, svc);
 	check_slots(r, node, pools, svc);
-	check_families(r, pools, svc);
+	validate_forwarding(r, node, svc);
 	validate_targets(r, node_items(node, "targets"), svc);
 }

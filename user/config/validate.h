@@ -13,7 +13,12 @@ struct model_service;
 
 /* One service by itself. */
 void validate_service(struct reader *r, const struct node *node, const struct model_service *svc);
+/* That its way to the backends and what is said of it go together. */
+void validate_forwarding(struct reader *r, const struct node *node,
+			 const struct model_service *svc);
 /* Its targets; @first is the first in the text. */
 void validate_targets(struct reader *r, const struct node *first, const struct model_service *svc);
 /* No service's name, VIP or backend is another's. */
 void validate_unique(struct reader *r, const struct node *root);
+/* No source stands for anybody else: a VIP, a backend, another service's clients. */
+void validate_sources(struct reader *r, const struct node *root);

@@ -39,8 +39,8 @@ static void store(void *object, const struct schema_field *f, size_t size, uint6
 	}
 }
 
-/* Digits alone and no leading zero, which YAML 1.1 would take for an octal number. */
-static int parse_number(const char *text, uint64_t *out)
+/* YAML 1.1 would take one with a leading zero for an octal number. */
+int value_parse_number(const char *text, uint64_t *out)
 {
 	uint64_t value = 0;
 
@@ -64,7 +64,7 @@ void value_read_number(struct reader *r, const struct node *value, const struct 
 	store(object, f, type->size, 0);
 	if (!value_is_text(r, value, f, "a number"))
 		return;
-	if (parse_number(value->text, &number) || number < type->min || number > type->max)
+	if (value_parse_number(value->text, &number) || number < type->min || number > type->max)
 		errors_add(&r->errors, value->at,
 			   "'%s' must be a whole number from %" PRIu64 " to %" PRIu64
 			   ", in digits alone, not '%.40s'",
@@ -76,33 +76,25 @@ void value_read_number(struct reader *r, const struct node *value, const struct 
 		store(object, f, type->size, number);
 }
 
-/* "tcp or udp": the words of this version. */
+/* "tcp or udp" */
 static const char *join_words(const struct value_words *type, char *buf, size_t size)
 {
 	size_t len = 0;
 
 	*buf = '\0';
 	for (size_t i = 0; i < type->count && len < size; i++)
-		if (type->list[i].value != VALUE_WORD_LATER)
-			len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? " or " : "",
-						type->list[i].word);
+		len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? " or " : "",
+					type->list[i].word);
 	return buf;
 }
 
-static void refuse_word(struct reader *r, const struct node *value, const struct schema_field *f,
-			bool is_known)
+static void refuse_word(struct reader *r, const struct node *value, const struct schema_field *f)
 {
 	const struct value_words *type = f->type;
 	struct suggest near = {.text = value->text};
 	char hint[SUGGEST_HINT_LEN], words[128];
 
 	join_words(type, words, sizeof(words));
-	if (is_known) {
-		errors_add(&r->errors, value->at,
-			   "'%s: %s' is not supported by this version, which has %s", f->key,
-			   value->text, words);
-		return;
-	}
 	for (size_t i = 0; i < type->count; i++)
 		suggest_offer(&near, type->list[i].word);
 	errors_add(&r->errors, value->at, "'%s' must be %s, not '%.40s'%s", f->key, words,
@@ -119,10 +111,10 @@ void value_read_word(struct reader *r, const struct node *value, const struct sc
 		return;
 	while (i < type->count && strcmp(value->text, type->list[i].word))
 		i++;
-	if (i < type->count && type->list[i].value != VALUE_WORD_LATER)
+	if (i < type->count)
 		store(object, f, type->size, type->list[i].value);
 	else
-		refuse_word(r, value, f, i < type->count);
+		refuse_word(r, value, f);
 }
 
 static bool is_name(const char *text)
@@ -153,8 +145,7 @@ void value_read_name(struct reader *r, const struct node *value, const struct sc
 		strcpy((char *)object + f->offset, value->text);
 }
 
-/* What an address that no host can have is, or NULL. */
-static const char *special_kind(const struct in6_addr *a)
+const char *value_special_address(const struct in6_addr *a)
 {
 	uint32_t v4 = (uint32_t)a->s6_addr[12] << 24 | (uint32_t)a->s6_addr[13] << 16 |
 		      (uint32_t)a->s6_addr[14] << 8 | a->s6_addr[15];
@@ -196,7 +187,7 @@ void value_read_address(struct reader *r, const struct node *value, const struct
 			   value->text, address_hint(value->text));
 		return;
 	}
-	kind = special_kind(&addr);
+	kind = value_special_address(&addr);
 	if (kind)
 		errors_add(&r->errors, value->at, "%s is %s; no packet could be sent there",
 			   value->text, kind);

@@ -2,6 +2,8 @@
 /* Owns the readers of single values: numbers, words, names, addresses, prefixes, percentages. */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "config/schema.h"
 
 /* The type of value_read_number(): a field of @size bytes. */
@@ -11,11 +13,9 @@ struct value_number {
 	size_t size;
 };
 
-#define VALUE_WORD_LATER UINT32_MAX
-
 struct value_word {
 	const char *word;
-	uint32_t value; /* VALUE_WORD_LATER: a word of a version to come */
+	uint32_t value;
 };
 
 /* The type of value_read_word(): a field of @size bytes. */
@@ -38,6 +38,10 @@ void value_read_address(struct reader *r, const struct node *value, const struct
 /* A uint32_t of millionths. */
 void value_read_percent(struct reader *r, const struct node *value, const struct schema_field *f,
 			void *object);
+/* What an address that no host can have is ("a loopback address"), or NULL. */
+const char *value_special_address(const struct in6_addr *addr);
+/* Digits alone and no leading zero. 0 or -EINVAL. */
+int value_parse_number(const char *text, uint64_t *out);
 /* False, and an error, where it is not text: "'KEY' must be WANTED, not a list". */
 bool value_is_text(struct reader *r, const struct node *value, const struct schema_field *f,
 		   const char *wanted);

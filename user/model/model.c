@@ -23,6 +23,7 @@ static void service_fini(struct model_service *svc)
 		free(svc->pools[i].backends);
 	free(svc->pools);
 	free(svc->targets);
+	free(svc->sources);
 }
 
 void model_free(struct model *m)

@@ -18,6 +18,11 @@
 #define MODEL_SLOTS_PER_BACKEND	 100u /* fewer and shares of backends get coarse */
 #define MODEL_BACKEND_WEIGHT_MAX 1000u
 #define MODEL_PREFIX6_DEFAULT	 64u
+#define MODEL_SOURCES_MAX	 16u
+#define MODEL_SOURCE_PORT_LOW	 1024u
+#define MODEL_SOURCE_PORT_HIGH	 65535u
+#define MODEL_SOURCE_PORTS_MIN	 16u /* a range smaller than this is a slip of the pen */
+#define MODEL_GUE_PORT		 6080u
 #define MODEL_SERVICES_MAX	 65534u /* a flow's key has 16 bits for its service */
 #define MODEL_FLOWS_MAX		 (16u << 20)
 #define MODEL_IDLE_MAX_S	 604800u /* a week; the clock in a flow counts to 24 days */
