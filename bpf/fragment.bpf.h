@@ -9,13 +9,14 @@
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
+/* IPv6's number is one for all protocols, and pieces need not agree in theirs (RFC 8200 4.5). */
 static __always_inline struct serin_fragment_key fragment_key(const struct packet *p)
 {
 	return (struct serin_fragment_key){
 		.src = p->src.addr,
 		.dst = p->dst.addr,
 		.id_be = p->piece.id_be,
-		.protocol = p->src.protocol,
+		.protocol = p->ip4 ? p->src.protocol : 0,
 	};
 }
 

@@ -111,6 +111,8 @@ static __always_inline int walk_header(void *base, void *end, struct header_walk
 	header = base + w->len;
 	if ((void *)(header + 8) > end)
 		return SERIN_PASS_MALFORMED;
+	if (w->next == IPPROTO_ROUTING && header[3]) /* segments left: not at its end yet */
+		return SERIN_PASS_PROTOCOL;
 	if (w->next == IPPROTO_FRAGMENT) {
 		note_piece(&w->piece, *(__u16 *)(header + 2), *(__u32 *)(header + 4));
 		w->len += 8;
@@ -152,7 +154,7 @@ static __always_inline int parse_headers(struct cursor *c, struct packet *p, __u
 	if (reason == SERIN_DROP_HEADERS)
 		return too_many_headers(p);
 	if (reason)
-		return SERIN_PASS_MALFORMED;
+		return reason == SERIN_PASS_PROTOCOL ? SERIN_PASS_PROTOCOL : SERIN_PASS_MALFORMED;
 	p->piece = w.piece;
 	c->protocol = w.next;
 	*len = w.len;
