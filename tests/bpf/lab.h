@@ -38,9 +38,10 @@
 
 #include "frame.h"
 
-#define LAB_DIR	  "/sys/fs/bpf/serin-lab"
-#define LAB_PINS  LAB_DIR "/v3" /* of SERIN_ABI_VERSION */
-#define LAB_HOSTS 100
+#define LAB_DIR	      "/sys/fs/bpf/serin-lab"
+#define LAB_PINS      LAB_DIR "/v3" /* of SERIN_ABI_VERSION */
+#define LAB_HOSTS     100
+#define LAB_FRAME_MAX 12288 /* of what comes out: jumbo frames and more */
 #define LAB_LIMITS                    \
 	"version: 1\n"                \
 	"interfaces: [front, back]\n" \
@@ -356,7 +357,7 @@ static inline struct explanation lab_explain(struct dataplane *dp, const char *s
 struct outcome {
 	uint32_t action;
 	uint32_t len;
-	uint8_t bytes[FRAME_MAX];
+	uint8_t bytes[LAB_FRAME_MAX];
 };
 
 /* @ifindex 0: by the loopback, which the program is not attached to. */

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns the ways of the tests of forwarding: a service with one backend for each mode, family,
+ * protocol and NIC, some behind VLANs, some whose outer source varies; and their description for
+ * who is to say what packets become on them. For inclusion by one test program each.
+ *
+ * Way n has the VIP 192.0.2.n or 2001:db8:ff::n, and as its backend host n of a NIC.
+ */
+#pragma once
+
+#include <arpa/inet.h>
+#include <jansson.h>
+
+#include <serin/hash.h>
+
+#include "dataplane/internal.h"
+
+#include "lab.h"
+
+#define MODES_WAYS 128
+#define MODES_HEAD                                               \
+	"version: 1\n"                                           \
+	"interfaces: [front, back]\n"                            \
+	"limits: {services: 128, backends: 256, flows: 65536}\n" \
+	"services:\n"
+
+/* A VLAN the host has an interface for. */
+struct vlan {
+	const char *name;
+	uint32_t ifindex; /* of no interface there is */
+	bool is_back;
+	uint8_t tag_count;
+	uint16_t tag[SERIN_MAX_TAGS][2]; /* TPID and VLAN id, outermost first */
+	uint8_t mac[6];
+};
+
+static const struct vlan modes_vlans[] = {
+	{"front.100", 1001, false, 1, {{0x8100, 100}}, {2, 0, 0, 0, 1, 0x64}},
+	{"front.200.300", 1002, false, 2, {{0x88a8, 200}, {0x8100, 300}}, {2, 0, 0, 0, 1, 0x65}},
+	{"back.4094", 1003, true, 1, {{0x8100, 4094}}, {2, 0, 0, 0, 2, 0x66}},
+};
+
+#define MODES_VLANS (sizeof(modes_vlans) / sizeof(*modes_vlans))
+
+struct way {
+	char name[SERIN_NAME_LEN];
+	enum serin_forwarding mode;
+	uint8_t protocol;
+	bool is_v4;	  /* its VIP */
+	bool is_outer_v4; /* its backend */
+	bool is_back;
+	bool is_tracked;
+	const struct vlan *vlan; /* NULL: none */
+	unsigned int host;
+	char vip[NET_ADDR_LEN], backend[NET_ADDR_LEN];
+	uint16_t port, backend_port, gue_port;
+	struct in6_addr source; /* tunnels: and the bits of it that vary */
+	unsigned int source_bits;
+};
+
+static struct way ways[MODES_WAYS];
+static unsigned int way_count;
+
+static inline bool modes_is_tunnel(enum serin_forwarding mode)
+{
+	return mode == SERIN_FORWARDING_IPIP || mode == SERIN_FORWARDING_GUE;
+}
+
+/* ---- the ways there are ---- */
+
+/* ipip-4in6-tcp-back */
+static inline void modes_name(struct way *w, const char *suffix)
+{
+	char families[16];
+
+	snprintf(families, sizeof(families), modes_is_tunnel(w->mode) ? "%din%d" : "%d",
+		 w->is_v4 ? 4 : 6, w->is_outer_v4 ? 4 : 6);
+	snprintf(w->name, sizeof(w->name), "%s-%s-%s-%s%s", model_forwarding_name(w->mode),
+		 families, model_protocol_name(w->protocol), w->is_back ? "back" : "front", suffix);
+}
+
+static inline void modes_add(struct way w, const char *suffix)
+{
+	unsigned int n = ++way_count, net = w.is_back ? 2 : 1;
+	bool is_nat = w.mode == SERIN_FORWARDING_NAT;
+
+	assert_true(n <= LAB_HOSTS);
+	w.host = n;
+	snprintf(w.vip, sizeof(w.vip), w.is_v4 ? "192.0.2.%u" : "2001:db8:ff::%x", n);
+	snprintf(w.backend, sizeof(w.backend), w.is_outer_v4 ? "10.%u.0.%u" : "2001:db8:%u::%x",
+		 net, n);
+	w.port = w.protocol == IPPROTO_TCP ? 80 : 53;
+	w.backend_port = is_nat ? (uint16_t)(8000 + n * 100) : w.port;
+	w.gue_port = w.is_back ? 6081 : 6080;
+	if (!w.source_bits)
+		w.source = lab_addr(w.is_outer_v4 ? "10.9.0.7" : "2001:db8:9::7");
+	modes_name(&w, suffix);
+	ways[n - 1] = w;
+}
+
+/* The families of VIP and backend that a mode can have: one, or with tunnels any two. */
+static inline void modes_add_families(const struct way *of, const char *suffix)
+{
+	for (int i = 0; i < 4; i++) {
+		struct way w = *of;
+
+		w.is_v4 = i & 1;
+		w.is_outer_v4 = i >> 1;
+		if (modes_is_tunnel(w.mode) || w.is_v4 == w.is_outer_v4)
+			modes_add(w, suffix);
+	}
+}
+
+/* Whose outer source is drawn from a prefix. */
+static inline void modes_add_spread(enum serin_forwarding mode)
+{
+	for (int i = 0; i < 4; i++) {
+		struct way w = {.mode = mode, .protocol = IPPROTO_UDP};
+
+		w.is_v4 = i & 1;
+		w.is_outer_v4 = i >> 1;
+		w.source_bits = w.is_outer_v4 ? 15 : 50;
+		w.source = lab_addr(w.is_outer_v4 ? "10.77.0.0" : "2001:db8:77:7777::");
+		modes_add(w, "-spread");
+	}
+}
+
+static inline void modes_add_all(void)
+{
+	static const enum serin_forwarding modes[] = {SERIN_FORWARDING_NAT, SERIN_FORWARDING_DSR,
+						      SERIN_FORWARDING_IPIP, SERIN_FORWARDING_GUE};
+
+	for (size_t m = 0; m < sizeof(modes) / sizeof(*modes); m++) {
+		struct way w = {.mode = modes[m]};
+
+		for (int i = 0; i < 4; i++) {
+			w.protocol = i & 1 ? IPPROTO_UDP : IPPROTO_TCP;
+			w.is_back = i >> 1;
+			modes_add_families(&w, "");
+		}
+		w.protocol = IPPROTO_TCP;
+		for (size_t v = 0; v < MODES_VLANS; v++) {
+			w.vlan = &modes_vlans[v];
+			w.is_back = w.vlan->is_back;
+			modes_add_families(&w, v == 1 ? "-qinq" : "-vlan");
+		}
+	}
+	modes_add_families(&(struct way){.mode = SERIN_FORWARDING_NAT,
+					 .protocol = IPPROTO_TCP,
+					 .is_tracked = true},
+			   "-tracked");
+	for (int m = 2; m < 4; m++)
+		modes_add_spread(modes[m]);
+}
+
+/* ---- bringing them about ---- */
+
+static inline void modes_add_vlan(struct dataplane *dp, const struct vlan *v)
+{
+	uint32_t slot = serin_port_home(v->ifindex), nic = v->is_back ? lab_back : lab_front;
+	struct serin_port *port;
+
+	while (dp->ports[slot].ifindex)
+		slot = serin_port_next(slot);
+	port = &dp->ports[slot];
+	port->nic = nic;
+	port->mtu = v->is_back ? 1400 : 1500;
+	memcpy(port->mac, v->mac, sizeof(port->mac));
+	port->tag_count = v->tag_count;
+	for (int i = 0; i < v->tag_count; i++)
+		port->tag_be[i] = htonl((uint32_t)v->tag[i][0] << 16 | v->tag[i][1]);
+	port->ifindex = v->ifindex;
+	assert_int_equal(bpf_map_update_elem(dp->map_fd[DP_MAP_TX_PORTS], &slot, &nic, 0), 0);
+}
+
+/* Bits of the host's part, counted from the last. */
+static inline struct serin_addr modes_host_mask(unsigned int bits)
+{
+	struct serin_addr mask = {};
+
+	for (unsigned int i = 0; i < bits; i++)
+		mask.word_be[3 - i / 32] |= htonl(1u << i % 32);
+	return mask;
+}
+
+static inline struct serin_tunnel modes_tunnel(const struct way *w)
+{
+	struct serin_addr mask = modes_host_mask(w->source_bits);
+	struct serin_tunnel t = {.port_be = htons(w->gue_port)};
+
+	if (w->is_outer_v4) {
+		memcpy(&t.source4_be, &w->source.s6_addr[12], sizeof(t.source4_be));
+		t.host_mask4_be = mask.word_be[3];
+	} else {
+		memcpy(&t.source6, &w->source, sizeof(t.source6));
+		t.host_mask6 = mask;
+	}
+	return t;
+}
+
+static inline void modes_set_up(struct dataplane *dp, const struct way *w)
+{
+	int64_t id = dp_service_find(dp, w->name);
+	struct in6_addr address = lab_addr(w->backend);
+	struct serin_endpoint at = dp_endpoint(&address, w->backend_port, w->protocol);
+	struct serin_backend *backend;
+	uint64_t hop;
+
+	assert_true(id >= 0);
+	if (modes_is_tunnel(w->mode))
+		dp->services[id].tunnel = modes_tunnel(w);
+	if (!w->vlan)
+		return;
+	backend = &dp->backends[dp_backend_at(dp, &at)];
+	hop = backend->hop & ((1ull << SERIN_HOP_PORT_SHIFT) - 1);
+	hop |= (uint64_t)dp_port_find(dp, w->vlan->ifindex) << SERIN_HOP_PORT_SHIFT;
+	backend->hop = hop;
+}
+
+static inline void modes_add_vip(struct dataplane *dp, const struct way *w)
+{
+	struct in6_addr address = lab_addr(w->vip);
+	struct serin_endpoint at = dp_endpoint(&address, w->port, w->protocol);
+	struct serin_vip vip = {};
+
+	assert_int_equal(bpf_map_update_elem(dp->map_fd[DP_MAP_VIPS], &at.addr, &vip, 0), 0);
+}
+
+static inline char *modes_yaml(void)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	fputs(MODES_HEAD, f);
+	for (unsigned int i = 0; i < way_count; i++) {
+		const struct way *w = &ways[i];
+		char stand_in[NET_ADDR_LEN];
+
+		snprintf(stand_in, sizeof(stand_in), w->is_v4 ? "10.1.0.%u" : "2001:db8:1::%x",
+			 w->host);
+		fprintf(f,
+			"  - {name: %s, vip: '%s', port: %u, protocol: %s, track: %s, pools: "
+			"[{name: p, backends: [{address: '%s', port: %u}]}]}\n",
+			w->name, w->vip, w->port, model_protocol_name(w->protocol),
+			w->is_tracked ? "always" : "changed",
+			w->is_v4 == w->is_outer_v4 ? w->backend : stand_in, w->backend_port);
+	}
+	fclose(f);
+	return text;
+}
+
+static inline void modes_apply(void)
+{
+	char *yaml;
+	struct model *m;
+	struct dataplane *dp;
+
+	modes_add_all();
+	yaml = modes_yaml();
+	m = lab_parse(yaml);
+	for (unsigned int i = 0; i < way_count; i++) {
+		m->services[i].forwarding = ways[i].mode;
+		m->services[i].pools[0].backends[0].address = lab_addr(ways[i].backend);
+	}
+	if (lab_apply_model(m, false))
+		fail_msg("apply: %s", lab_errors);
+	lab_program = bpf_obj_get(LAB_PINS "/program");
+	assert_true(lab_program >= 0);
+	dp = lab_open(DATAPLANE_WRITE);
+	for (size_t v = 0; v < MODES_VLANS; v++)
+		modes_add_vlan(dp, &modes_vlans[v]);
+	for (unsigned int i = 0; i < way_count; i++) {
+		modes_set_up(dp, &ways[i]);
+		modes_add_vip(dp, &ways[i]);
+	}
+	dataplane_close(dp);
+	model_free(m);
+	free(yaml);
+}
+
+/* ---- describing them ---- */
+
+static inline json_t *modes_mac_json(const uint8_t mac[6])
+{
+	char text[18];
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		 mac[3], mac[4], mac[5]);
+	return json_string(text);
+}
+
+static inline json_t *modes_tags_json(const struct vlan *v)
+{
+	json_t *tags = json_array();
+
+	for (int i = 0; v && i < v->tag_count; i++)
+		json_array_append_new(tags, json_pack("[ii]", v->tag[i][0], v->tag[i][1]));
+	return tags;
+}
+
+static inline json_t *modes_way_json(const struct way *w)
+{
+	const uint8_t *nic = w->is_back ? lab_back_mac : lab_front_mac;
+	uint8_t hop[6] = {2, 0, 0, w->is_back ? 2 : 1, w->is_outer_v4 ? 4 : 6, (uint8_t)w->host};
+	char source[NET_ADDR_LEN];
+
+	net_format_addr(&w->source, source);
+	return json_pack("{ss ss ss ss si ss si ss so so so ss sb si sb}", "name", w->name, "mode",
+			 model_forwarding_name(w->mode), "protocol",
+			 model_protocol_name(w->protocol), "vip", w->vip, "port", w->port,
+			 "backend", w->backend, "backend_port", w->backend_port, "nic",
+			 w->is_back ? "back" : "front", "hop_mac", modes_mac_json(hop), "out_mac",
+			 modes_mac_json(w->vlan ? w->vlan->mac : nic), "tags",
+			 modes_tags_json(w->vlan), "source", source, "varies", w->source_bits > 0,
+			 "gue_port", w->gue_port, "tracked", w->is_tracked);
+}
+
+/* All that a packet's fate depends on, for who is to foretell it. */
+static inline json_t *modes_json(void)
+{
+	json_t *all = json_array(), *vlans = json_array();
+
+	for (unsigned int i = 0; i < way_count; i++)
+		json_array_append_new(all, modes_way_json(&ways[i]));
+	for (size_t v = 0; v < MODES_VLANS; v++)
+		json_array_append_new(vlans,
+				      json_pack("{ss ss so so}", "name", modes_vlans[v].name, "nic",
+						modes_vlans[v].is_back ? "back" : "front", "tags",
+						modes_tags_json(&modes_vlans[v]), "mac",
+						modes_mac_json(modes_vlans[v].mac)));
+	return json_pack("{s{so so} so s{si si} so so}", "macs", "front",
+			 modes_mac_json(lab_front_mac), "back", modes_mac_json(lab_back_mac),
+			 "client_mac", modes_mac_json(lab_client_mac), "mtu", "front", 1500, "back",
+			 1400, "ways", all, "vlans", vlans);
+}
+
+/* What the NICs and VLANs take; 0: as it was. */
+static inline void modes_set_mtu(uint16_t mtu)
+{
+	struct dataplane *dp = lab_open(DATAPLANE_WRITE);
+
+	for (uint32_t slot = 1; slot < SERIN_MAX_PORTS; slot++) {
+		struct serin_port *port = &dp->ports[slot];
+
+		if (port->ifindex)
+			port->mtu = mtu ? mtu : port->nic == (uint32_t)lab_back ? 1400 : 1500;
+	}
+	dataplane_close(dp);
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Every mode, family and protocol, byte by byte: what becomes of packets is foretold by scapy
+ * (oracle_packets.py), which knows the same world and none of our code, and then tried.
+ */
+#include <sys/wait.h>
+
+#include "modes_lab.h"
+#include "wire.h"
+
+#define SEED   0x6b0a94f3d1c8e527ull
+#define ORACLE "tests/bpf/oracle_packets.py"
+
+static char vectors_path[PATH_MAX];
+static struct dataplane *dp;
+
+static struct {
+	char *line; /* of the file */
+	size_t room;
+	char *word[6];
+	unsigned int words;
+	uint8_t in[LAB_FRAME_MAX];
+	size_t len;
+	int nic;
+} step;
+
+/* ---- the oracle ---- */
+
+static void write_vectors(void)
+{
+	json_t *world = modes_json();
+	char command[PATH_MAX + 64];
+	FILE *oracle;
+
+	assert_non_null(world);
+	snprintf(command, sizeof(command), "/usr/bin/python3 -B " ORACLE " >%s", vectors_path);
+	oracle = popen(command, "w");
+	assert_non_null(oracle);
+	assert_int_equal(json_dumpf(world, oracle, 0), 0);
+	assert_int_equal(pclose(oracle), 0);
+	json_decref(world);
+}
+
+/* Beside this program, so that whoever looks into a failure finds it. */
+static void name_vectors(void)
+{
+	char self[PATH_MAX - 16];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	assert_true(len > 0);
+	self[len] = '\0';
+	snprintf(vectors_path, sizeof(vectors_path), "%s.vectors", self);
+}
+
+static int setup(void **state)
+{
+	lab_setup(state);
+	modes_apply();
+	name_vectors();
+	write_vectors();
+	dp = lab_open(DATAPLANE_READ);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	dataplane_close(dp);
+	free(step.line);
+	return lab_teardown(state);
+}
+
+/* ---- reading a step ---- */
+
+static int digit_of(char c)
+{
+	return c >= 'a' ? c - 'a' + 10 : c - '0';
+}
+
+static void read_frame(const char *hex)
+{
+	step.len = strlen(hex) / 2;
+	assert_true(step.len <= sizeof(step.in));
+	for (size_t i = 0; i < step.len; i++)
+		step.in[i] = (uint8_t)(digit_of(hex[2 * i]) << 4 | digit_of(hex[2 * i + 1]));
+}
+
+/* False at the end of the file. */
+static bool next_step(FILE *f)
+{
+	char *rest;
+
+	if (getline(&step.line, &step.room, f) < 0)
+		return false;
+	step.words = 0;
+	for (char *word = strtok_r(step.line, " \n", &rest); word;
+	     word = strtok_r(NULL, " \n", &rest)) {
+		assert_true(step.words < 6);
+		step.word[step.words++] = word;
+	}
+	assert_true(step.words >= 2);
+	if (step.words > 3) {
+		step.nic = !strcmp(step.word[2], "front") ? lab_front : lab_back;
+		read_frame(step.word[3]);
+	}
+	return true;
+}
+
+/* ---- running it ---- */
+
+static void read_verdicts(uint64_t sums[SERIN_REASON_MAX])
+{
+	struct serin_verdicts values[dp->cpu_count];
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[DP_MAP_VERDICTS], &zero, values), 0);
+	memset(sums, 0, SERIN_REASON_MAX * sizeof(*sums));
+	for (int cpu = 0; cpu < dp->cpu_count; cpu++)
+		for (int i = 0; i < SERIN_REASON_MAX; i++)
+			sums[i] += values[cpu].packets[i];
+}
+
+/* Runs a frame and returns the one reason it was counted for. */
+static enum serin_reason run_counted(size_t len, struct outcome *out)
+{
+	uint64_t before[SERIN_REASON_MAX], after[SERIN_REASON_MAX], counted = 0;
+	enum serin_reason reason = SERIN_GO_ON;
+
+	read_verdicts(before);
+	lab_run(step.nic, step.in, len, out);
+	read_verdicts(after);
+	for (int i = 0; i < SERIN_REASON_MAX; i++) {
+		counted += after[i] - before[i];
+		if (after[i] != before[i])
+			reason = (enum serin_reason)i;
+	}
+	if (counted != 1)
+		fail_msg("%s: counted %llu times", step.word[1], (unsigned long long)counted);
+	return reason;
+}
+
+static uint32_t action_of(enum serin_reason reason)
+{
+	static const uint32_t actions[SERIN_REASON_MAX] = {
+#define ACTION(name, text, action) [SERIN_##name] = XDP_##action,
+		SERIN_REASONS(ACTION)
+#undef ACTION
+	};
+
+	return actions[reason];
+}
+
+static void explain(const char *wanted, const struct outcome *out)
+{
+	size_t digits = 2 * (size_t)out->len;
+	char *got = malloc(digits + 1), *plain = strdup(wanted), *c;
+	pid_t child;
+
+	for (uint32_t i = 0; i < out->len; i++)
+		snprintf(got + 2 * i, 3, "%02x", out->bytes[i]);
+	fprintf(stderr, "%s\nin     %s\nwanted %s\ngot    %s\n", step.word[1], step.word[3], wanted,
+		got);
+	while ((c = strchr(plain, '?')))
+		*c = '0';
+	fflush(NULL);
+	child = fork();
+	if (!child) {
+		execl("/usr/bin/python3", "python3", "-B", ORACLE, "explain", plain, got, NULL);
+		_exit(1);
+	}
+	waitpid(child, NULL, 0);
+	free(got);
+	free(plain);
+}
+
+static bool is_as_wanted(const char *wanted, const struct outcome *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (strlen(wanted) != 2 * (size_t)out->len)
+		return false;
+	for (uint32_t i = 0; i < out->len; i++)
+		if ((wanted[2 * i] != '?' && wanted[2 * i] != digits[out->bytes[i] >> 4]) ||
+		    (wanted[2 * i + 1] != '?' && wanted[2 * i + 1] != digits[out->bytes[i] & 15]))
+			return false;
+	return true;
+}
+
+static void run_step(void)
+{
+	const char *given = step.word[3], *wanted = step.word[5];
+	static struct outcome out;
+	enum serin_reason reason = run_counted(step.len, &out);
+	const char *fault;
+
+	if (strcmp(dataplane_reason_name(reason), step.word[4]))
+		fail_msg("%s: %s, to be %s", step.word[1], dataplane_reason_name(reason),
+			 step.word[4]);
+	assert_int_equal(out.action, action_of(reason));
+	if (!strcmp(wanted, "="))
+		wanted = given;
+	if (!is_as_wanted(wanted, &out)) {
+		explain(wanted, &out);
+		fail_msg("%s: not as foretold", step.word[1]);
+	}
+	/* Fields that nobody can foretell, and sums over them. */
+	fault = strchr(wanted, '?') ? wire_fault(out.bytes, out.len) : NULL;
+	if (fault)
+		fail_msg("%s: %s", step.word[1], fault);
+}
+
+static void run_cut(void)
+{
+	static struct outcome out;
+
+	for (size_t len = FRAME_ETH; len < step.len; len++) {
+		run_counted(len, &out);
+		if (out.action != XDP_PASS || out.len != len || memcmp(out.bytes, step.in, len))
+			fail_msg("%s cut to %zu bytes: verdict %u, %u bytes", step.word[1], len,
+				 out.action, out.len);
+	}
+}
+
+static void run_group(const char *name)
+{
+	FILE *f = fopen(vectors_path, "r");
+	bool is_in = false;
+	unsigned int steps = 0;
+
+	assert_non_null(f);
+	while (next_step(f)) {
+		if (!strcmp(step.word[0], "group")) {
+			is_in = !strcmp(step.word[1], name);
+			continue;
+		}
+		if (!is_in)
+			continue;
+		steps++;
+		if (!strcmp(step.word[0], "cut"))
+			run_cut();
+		else
+			run_step();
+	}
+	fclose(f);
+	printf("%s: %u steps\n", name, steps);
+	assert_true(steps > way_count / 4);
+}
+
+static void test_plain_packets(void **state)
+{
+	(void)state;
+	run_group("plain");
+}
+
+static void test_checksums_of_zero(void **state)
+{
+	(void)state;
+	run_group("checksums");
+}
+
+static void test_tcp_in_any_state(void **state)
+{
+	(void)state;
+	run_group("tcp_flags");
+}
+
+static void test_what_must_not_go_on(void **state)
+{
+	(void)state;
+	run_group("strangers");
+}
+
+static void test_ipv4_options(void **state)
+{
+	(void)state;
+	run_group("ip_options");
+}
+
+static void test_ipv6_extension_headers(void **state)
+{
+	(void)state;
+	run_group("extension_headers");
+}
+
+static void test_tags(void **state)
+{
+	(void)state;
+	run_group("tags");
+}
+
+static void test_padding(void **state)
+{
+	(void)state;
+	run_group("padding");
+}
+
+static void test_outer_headers(void **state)
+{
+	(void)state;
+	run_group("outer_headers");
+}
+
+static void test_fragments(void **state)
+{
+	(void)state;
+	run_group("fragments");
+}
+
+static void test_jumbo_frames(void **state)
+{
+	(void)state;
+	modes_set_mtu(9000);
+	run_group("jumbo");
+	modes_set_mtu(0);
+}
+
+static void test_frames_cut_short(void **state)
+{
+	(void)state;
+	run_group("cut_short");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain_packets),
+		cmocka_unit_test(test_checksums_of_zero),
+		cmocka_unit_test(test_tcp_in_any_state),
+		cmocka_unit_test(test_what_must_not_go_on),
+		cmocka_unit_test(test_ipv4_options),
+		cmocka_unit_test(test_ipv6_extension_headers),
+		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_padding),
+		cmocka_unit_test(test_outer_headers),
+		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_jumbo_frames),
+		cmocka_unit_test(test_frames_cut_short),
+	};
+
+	lab_enter(SEED);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
