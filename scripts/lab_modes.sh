@@ -20,8 +20,8 @@ lab_direct() {
 			rule add from $LAB_VIP4 table 100
 			route add 2001:db8:a::/64 dev eth0 table 100
 			route add default via 2001:db8:a::2 dev eth0 onlink table 100
-			rule add from $LAB_VIP6 table 100
 		END
+		ip -n "$LAB-$name" -6 rule add from "$LAB_VIP6" table 100
 	done
 }
 
