@@ -33,6 +33,45 @@ static void links_by_name_and_index(void **state)
 	assert_memory_equal(&by_name, &by_index, sizeof(by_name));
 }
 
+struct found {
+	size_t count;
+	bool has_near;
+};
+
+static int find_near(const struct rtnl_link *link, void *arg)
+{
+	struct found *found = arg;
+	struct rtnl_link again;
+
+	found->count++;
+	if (strcmp(link->name, "near"))
+		return 0;
+	found->has_near = true;
+	assert_int_equal(rtnl_link_by_index(rtnl, link->ifindex, &again), 0);
+	assert_memory_equal(link, &again, sizeof(again));
+	return 0;
+}
+
+static int stop(const struct rtnl_link *link, void *arg)
+{
+	(void)link;
+	++*(size_t *)arg;
+	return -ECANCELED;
+}
+
+static void all_links_are_visited(void **state)
+{
+	struct found found = {0};
+	size_t visits = 0;
+
+	(void)state;
+	assert_int_equal(rtnl_link_each(rtnl, find_near, &found), 0);
+	assert_true(found.has_near);
+	assert_true(found.count >= 2); /* the loopback, too */
+	assert_int_equal(rtnl_link_each(rtnl, stop, &visits), -ECANCELED);
+	assert_int_equal(visits, 1);
+}
+
 static void link_down_is_told(void **state)
 {
 	struct rtnl_link link;
@@ -62,6 +101,26 @@ static void routes_on_the_link(void **state)
 	(void)state;
 	expect_route("10.99.0.2", RTNL_ROUTE_UNICAST, "10.99.0.2");
 	expect_route("2001:db8:99::2", RTNL_ROUTE_UNICAST, "2001:db8:99::2");
+}
+
+static void expect_source(const char *dst, const char *source)
+{
+	struct in6_addr to = addr(dst), from = addr(source);
+	struct rtnl_route route;
+
+	assert_int_equal(rtnl_route_get(rtnl, &to, &route), 0);
+	assert_memory_equal(&route.source, &from, sizeof(from));
+}
+
+/* A route may say which, in place of the link's own. */
+static void routes_tell_what_to_send_from(void **state)
+{
+	(void)state;
+	expect_source("10.99.0.2", "10.99.0.1");
+	expect_source("2001:db8:99::2", "2001:db8:99::1");
+	run("ip address add 10.98.0.1/32 dev near");
+	run("ip route add 198.18.0.0/24 via 10.99.0.2 src 10.98.0.1");
+	expect_source("198.18.0.7", "10.98.0.1");
 }
 
 static void routes_by_a_gateway(void **state)
@@ -128,9 +187,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(links_by_name_and_index),
+		cmocka_unit_test(all_links_are_visited),
 		cmocka_unit_test(link_down_is_told),
 		cmocka_unit_test(absent_links_leave_out_alone),
 		cmocka_unit_test(routes_on_the_link),
+		cmocka_unit_test(routes_tell_what_to_send_from),
 		cmocka_unit_test(routes_by_a_gateway),
 		cmocka_unit_test(multipath_routes_give_one_gateway),
 		cmocka_unit_test(own_addresses_are_local),

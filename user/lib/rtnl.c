@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
@@ -14,107 +13,6 @@
 /* Somebody's word, not a discovery of the kernel's; and known, but not heard of lately. */
 #define NUD_CONFIGURED	(NUD_PERMANENT | NUD_NOARP)
 #define NUD_UNCONFIRMED (NUD_STALE | NUD_DELAY | NUD_PROBE)
-
-/* A program in several places at once (driver and hardware) has an id for each, none for all. */
-static int take_xdp(const struct nlattr *nest, struct rtnl_link *link)
-{
-	const struct nlattr *attr;
-	uint32_t id;
-
-	mnl_attr_for_each_nested(attr, nest)
-	{
-		switch (mnl_attr_get_type(attr)) {
-		case IFLA_XDP_ATTACHED:
-			if (mnl_attr_get_payload_len(attr) < 1)
-				return -EBADMSG;
-			link->xdp_attach_mode = mnl_attr_get_u8(attr);
-			break;
-		case IFLA_XDP_PROG_ID:
-		case IFLA_XDP_DRV_PROG_ID:
-		case IFLA_XDP_SKB_PROG_ID:
-		case IFLA_XDP_HW_PROG_ID:
-			if (rtnl_take_u32(attr, &id))
-				return -EBADMSG;
-			if (!link->xdp_prog_id)
-				link->xdp_prog_id = id;
-			break;
-		}
-	}
-	return 0;
-}
-
-static int take_link_attr(const struct nlattr *attr, struct rtnl_link *link)
-{
-	size_t len = mnl_attr_get_payload_len(attr);
-
-	switch (mnl_attr_get_type(attr)) {
-	case IFLA_IFNAME:
-		if (!len || len > sizeof(link->name))
-			return -EBADMSG;
-		memcpy(link->name, mnl_attr_get_payload(attr), len - 1);
-		return 0;
-	case IFLA_ADDRESS:
-		if (len == sizeof(link->mac))
-			memcpy(link->mac, mnl_attr_get_payload(attr), len);
-		return 0;
-	case IFLA_MTU:
-		return rtnl_take_u32(attr, &link->mtu);
-	case IFLA_XDP:
-		return take_xdp(attr, link);
-	default:
-		return 0;
-	}
-}
-
-static int parse_link(const struct nlmsghdr *nlh, void *out)
-{
-	const struct ifinfomsg *header = mnl_nlmsg_get_payload(nlh);
-	struct rtnl_link *link = out;
-	const struct nlattr *attr;
-	int err = 0;
-
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*header))
-		return -EBADMSG;
-	link->ifindex = header->ifi_index;
-	link->is_up = header->ifi_flags & IFF_UP;
-	mnl_attr_for_each(attr, nlh, sizeof(*header))
-	{
-		err = take_link_attr(attr, link);
-		if (err)
-			break;
-	}
-	return err;
-}
-
-static int get_link(struct rtnl *r, const char *name, int ifindex, struct rtnl_link *out)
-{
-	struct nlmsghdr *nlh = rtnl_request(r, RTM_GETLINK, 0);
-	struct ifinfomsg *header = mnl_nlmsg_put_extra_header(nlh, sizeof(*header));
-	struct rtnl_link link = {0};
-	int err;
-
-	header->ifi_family = AF_UNSPEC;
-	header->ifi_index = ifindex;
-	if (name)
-		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	err = rtnl_talk(r, nlh, parse_link, &link);
-	if (!err)
-		*out = link;
-	return err;
-}
-
-int rtnl_link_by_name(struct rtnl *r, const char *name, struct rtnl_link *out)
-{
-	if (!*name || strlen(name) >= IF_NAMESIZE)
-		return -ENODEV;
-	return get_link(r, name, 0, out);
-}
-
-int rtnl_link_by_index(struct rtnl *r, int ifindex, struct rtnl_link *out)
-{
-	return ifindex > 0 ? get_link(r, NULL, ifindex, out) : -ENODEV;
-}
 
 static enum rtnl_route_kind route_kind(uint8_t type)
 {
@@ -141,6 +39,8 @@ static int take_route_attr(const struct nlattr *attr, struct rtnl_route *route)
 		if (len < sizeof(*via))
 			return -EBADMSG;
 		return rtnl_take_addr(via->rtvia_addr, len - sizeof(*via), &route->next);
+	case RTA_PREFSRC:
+		return rtnl_take_addr(mnl_attr_get_payload(attr), len, &route->source);
 	case RTA_OIF:
 		if (rtnl_take_u32(attr, &oif))
 			return -EBADMSG;

@@ -12,14 +12,26 @@
 
 struct rtnl;
 
+enum rtnl_link_kind {
+	RTNL_LINK_OTHER,
+	RTNL_LINK_VLAN,
+	RTNL_LINK_BOND,
+};
+
 struct rtnl_link {
 	int ifindex;
 	char name[IF_NAMESIZE];
 	uint8_t mac[6];
 	uint32_t mtu;
-	bool is_up;		 /* administratively */
-	uint32_t xdp_prog_id;	 /* 0: none; whatever way it was attached */
-	uint8_t xdp_attach_mode; /* XDP_ATTACHED_* of linux/if_link.h */
+	bool is_up; /* administratively */
+	enum rtnl_link_kind kind;
+	int parent;		  /* of a VLAN: what it is upon; 0: nothing in this namespace */
+	bool is_parent_elsewhere; /* in another namespace */
+	uint32_t vlan_tag_be;	  /* TPID << 16 | VLAN id: a frame's four bytes */
+	int master;		  /* what it is a part of: a bond, a bridge; 0: nothing */
+	bool is_bonded;		  /* and that is a bond */
+	uint32_t xdp_prog_id;	  /* 0: none; whatever way it was attached */
+	uint8_t xdp_attach_mode;  /* XDP_ATTACHED_* of linux/if_link.h */
 };
 
 enum rtnl_route_kind {
@@ -31,7 +43,8 @@ enum rtnl_route_kind {
 struct rtnl_route {
 	enum rtnl_route_kind kind;
 	int ifindex;
-	struct in6_addr next; /* the gateway; the address asked for where it is on the link */
+	struct in6_addr next;	/* the gateway; the address asked for where it is on the link */
+	struct in6_addr source; /* what the kernel would send from; unspecified: nothing */
 };
 
 enum rtnl_neigh_state {
@@ -54,6 +67,11 @@ void rtnl_close(struct rtnl *r);
 /* -ENODEV: no such interface. */
 int rtnl_link_by_name(struct rtnl *r, const char *name, struct rtnl_link *out);
 int rtnl_link_by_index(struct rtnl *r, int ifindex, struct rtnl_link *out);
+
+/* Visits all links, in no order; ends by anything but 0, which is then returned. -EINTR: links came
+ * or went meanwhile. */
+int rtnl_link_each(struct rtnl *r, int (*visit)(const struct rtnl_link *link, void *arg),
+		   void *arg);
 
 /* What the kernel's own routing tables say (RTM_GETROUTE). -ENETUNREACH: no route. */
 int rtnl_route_get(struct rtnl *r, const struct in6_addr *dst, struct rtnl_route *out);

@@ -1,105 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Whole tables, read as dumps. Each has a socket of its own: one that is given up half-way leaves
- * no answers behind for the next question, and visitors can ask questions meanwhile.
- */
 #include "lib/rtnl.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
 #include "lib/rtnl_talk.h"
 
-#define RECEIVE_TIMEOUT_S 2
-#define REPLY_SIZE	  32768 /* the kernel makes no larger part of a dump */
-#define V4_MAPPED_BITS	  96
+#define V4_MAPPED_BITS 96
 
 /* The priorities of the kernel's own rules (fib4_default_rules_init). */
 #define PRIORITY_LOCAL	 0u
 #define PRIORITY_MAIN	 32766u
 #define PRIORITY_DEFAULT 32767u
 
-struct dump {
-	struct mnl_socket *socket;
-	rtnl_parser *take; /* anything but 0 ends the dump */
-	void *arg;
-	bool is_torn; /* the table changed meanwhile */
-	bool is_complete;
-};
-
-static int take_datagram(struct dump *d, const char *reply, int left)
+static int dump(uint16_t type, int family, rtnl_parser *take, void *arg)
 {
-	const struct nlmsghdr *nlh = (const struct nlmsghdr *)reply;
-	int err = 0;
-
-	for (; !err && mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		d->is_torn |= nlh->nlmsg_flags & NLM_F_DUMP_INTR;
-		if (nlh->nlmsg_type != NLMSG_DONE && nlh->nlmsg_type != NLMSG_ERROR) {
-			err = d->take(nlh, d->arg);
-			continue;
-		}
-		if (mnl_nlmsg_get_payload_len(nlh) < sizeof(err))
-			return -EBADMSG;
-		memcpy(&err, mnl_nlmsg_get_payload(nlh), sizeof(err));
-		d->is_complete = true;
-		break;
-	}
-	return err;
-}
-
-static int receive_all(struct dump *d)
-{
-	_Alignas(struct nlmsghdr) char reply[REPLY_SIZE];
-	int err = 0;
-
-	while (!err && !d->is_complete) {
-		ssize_t n = mnl_socket_recvfrom(d->socket, reply, sizeof(reply));
-
-		if (n >= 0)
-			err = take_datagram(d, reply, (int)n);
-		else if (errno != EINTR)
-			err = errno == EAGAIN ? -ETIMEDOUT : -errno;
-	}
-	return err ? err : d->is_torn ? -EINTR : 0;
-}
-
-static int ask(struct dump *d, uint16_t type, int family)
-{
-	struct timeval timeout = {.tv_sec = RECEIVE_TIMEOUT_S};
 	_Alignas(struct nlmsghdr) char request[64];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(request);
 	struct rtmsg *header = mnl_nlmsg_put_extra_header(nlh, sizeof(*header));
 
 	_Static_assert(sizeof(struct rtmsg) == sizeof(struct fib_rule_hdr), "one header for both");
 	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	header->rtm_family = (unsigned char)family;
-	if (mnl_socket_bind(d->socket, 0, MNL_SOCKET_AUTOPID) ||
-	    setsockopt(mnl_socket_get_fd(d->socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
-		       sizeof(timeout)) ||
-	    mnl_socket_sendto(d->socket, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	return 0;
-}
-
-static int dump(uint16_t type, int family, rtnl_parser *take, void *arg)
-{
-	struct dump d = {.take = take, .arg = arg};
-	int err;
-
-	d.socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!d.socket)
-		return -errno;
-	err = ask(&d, type, family);
-	if (!err)
-		err = receive_all(&d);
-	mnl_socket_close(d.socket);
-	return err;
+	return rtnl_dump(nlh, take, arg);
 }
 
 struct route_visit {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns one question to rtnetlink and its answer, for rtnl.c alone: the socket, sequence numbers,
- * the wait for the acknowledgement, and addresses as attributes.
+ * Owns questions to rtnetlink and their answers, for the files of rtnl.h alone: sockets, sequence
+ * numbers, the wait for the acknowledgement, and addresses as attributes.
  */
 #pragma once
 
@@ -26,6 +26,13 @@ struct nlmsghdr *rtnl_request(struct rtnl *r, uint16_t type, uint16_t flags);
  * Returns 0, the kernel's -errno, -ETIMEDOUT, or -EBADMSG where @parse found none to its liking.
  */
 int rtnl_talk(struct rtnl *r, const struct nlmsghdr *nlh, rtnl_parser *parse, void *out);
+
+/* Reads a whole table. @take: for each message; anything but 0 ends the dump and is returned.
+ * -EINTR: the table changed meanwhile. */
+int rtnl_dump(struct nlmsghdr *request, rtnl_parser *take, void *arg);
+
+/* One message about a link; @out: a struct rtnl_link, zeroed. */
+int rtnl_link_parse(const struct nlmsghdr *nlh, void *out);
 
 uint8_t rtnl_family(const struct in6_addr *a);
 void rtnl_put_addr(struct nlmsghdr *nlh, uint16_t type, const struct in6_addr *a);
