@@ -278,10 +278,9 @@ static void test_tunnel_sources(void **state)
 	static const struct wrong wrong[] = {
 		{IPIP "  source_addresses: [10.9.0.0/24, 10.9.1.0/24]\n", 10, 35,
 		 "'ipip' takes one prefix for each family, and line 10 has the IPv4 one"},
-		{IPIP "  source_addresses: [\"2001:db8::/64\"]\n", 10, 22,
-		 "no backend of this service has an IPv6 address"},
-		{V64 "  forwarding: gue\n  source_addresses: [\"2001:db8:9::/64\"]\n", 10, 22,
-		 "no backend of this service has an IPv6 address"},
+		{V64 "  forwarding: gue\n  source_addresses: [\"2001:db8:9::1\", 10.9.0.1, "
+		     "\"2001:db8:9::2\"]\n",
+		 10, 49, "'gue' takes one prefix for each family, and line 10 has the IPv6 one"},
 	};
 
 	(void)state;

@@ -102,18 +102,6 @@ static void check_fullnat_source(struct reader *r, const struct node *first,
 			   nth_item(first, (size_t)earlier)->at.line);
 }
 
-static bool has_backends_of(const struct model_service *svc, bool is_v4)
-{
-	for (size_t i = 0; i < svc->pool_count; i++)
-		for (size_t j = 0; j < svc->pools[i].backend_count; j++) {
-			const struct in6_addr *a = &svc->pools[i].backends[j].address;
-
-			if (IN6_IS_ADDR_UNSPECIFIED(a) || net_is_v4(a) == is_v4)
-				return true;
-		}
-	return !svc->pool_count;
-}
-
 static void check_tunnel_source(struct reader *r, const struct node *first,
 				const struct model_service *svc, size_t n)
 {
@@ -126,11 +114,6 @@ static void check_tunnel_source(struct reader *r, const struct node *first,
 			   "'%s' takes one prefix for each family, and line %u has the %s one",
 			   model_forwarding_name(svc->forwarding),
 			   nth_item(first, (size_t)earlier)->at.line, family_name(is_v4));
-	else if (!has_backends_of(svc, is_v4))
-		errors_add(&r->errors, node->at,
-			   "no backend of this service has an %s address, so nothing would come "
-			   "from here: sources are of the backends' family",
-			   family_name(is_v4));
 }
 
 static void check_sources(struct reader *r, const struct node *node,
