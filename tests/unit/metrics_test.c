@@ -89,6 +89,16 @@ static void service_lines(void **state)
 	       "serin_service_last_change_timestamp_seconds{service=\"web\"} 1700000000.123456");
 }
 
+static void source_lines(void **state)
+{
+	assert_null(strstr(text, "serin_service_source_info{"));
+	sample_tunnels();
+	free(text);
+	assert_int_equal(write_sample(state), 0);
+	EXPECT("serin_service_source_info{service=\"web\",source=\"10.9.0.0/24\"} 1",
+	       "serin_service_source_info{service=\"web\",source=\"2001:db8:9::1\"} 1");
+}
+
 static void pool_lines(void **state)
 {
 	(void)state;
@@ -209,11 +219,17 @@ static void a_failed_stream_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(host_lines),	  TEST(service_lines),
-		TEST(pool_lines),	  TEST(pool_signal_lines),
-		TEST(backend_lines),	  TEST(families_are_contiguous),
-		TEST(values_are_escaped), TEST(nothing_loaded_is_only_the_build),
-		TEST(agent_lines),	  TEST(a_failed_stream_is_told),
+		TEST(host_lines),
+		TEST(service_lines),
+		TEST(source_lines),
+		TEST(pool_lines),
+		TEST(pool_signal_lines),
+		TEST(backend_lines),
+		TEST(families_are_contiguous),
+		TEST(values_are_escaped),
+		TEST(nothing_loaded_is_only_the_build),
+		TEST(agent_lines),
+		TEST(a_failed_stream_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,3 +95,15 @@ static void sample_init(void)
 	sample.packets[SERIN_PASS_NO_SERVICE] = 42;
 	sample.packets[SERIN_DROP_TOO_BIG] = 43;
 }
+
+/* The service sends from two places, by tunnels. */
+static inline void sample_tunnels(void)
+{
+	sample_service.forwarding = SERIN_FORWARDING_GUE;
+	sample_service.gue_port = 6080;
+	sample_service.source_count = 2;
+	net_parse_prefix("10.9.0.0/24", &sample_service.sources[0].prefix,
+			 &sample_service.sources[0].prefix_len);
+	net_parse_prefix("2001:db8:9::1", &sample_service.sources[1].prefix,
+			 &sample_service.sources[1].prefix_len);
+}

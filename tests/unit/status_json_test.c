@@ -87,6 +87,18 @@ static void service_fields(void **state)
 	json_decref(copy);
 }
 
+static void sources_are_told_where_there_are_some(void **state)
+{
+	assert_null(json_object_get(service(), "sources"));
+	assert_null(json_object_get(service(), "gue_port"));
+	sample_tunnels();
+	teardown(state);
+	status = status_json(&sample);
+	expect(json_object_get(service(), "forwarding"), "'gue'");
+	expect(json_object_get(service(), "sources"), "['10.9.0.0/24', '2001:db8:9::1']");
+	expect(json_object_get(service(), "gue_port"), "6080");
+}
+
 static void pool_fields(void **state)
 {
 	(void)state;
@@ -195,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(top_level),
 		TEST(service_fields),
+		TEST(sources_are_told_where_there_are_some),
 		TEST(pool_fields),
 		TEST(shares_are_of_the_flows_since_the_shift),
 		TEST(backend_fields),

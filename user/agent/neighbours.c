@@ -88,7 +88,9 @@ static uint64_t pass(struct neighbours *n, uint64_t started_us)
 	}
 	if (confirm)
 		n->confirm_us = started_us + PERIOD_US;
-	result = dataplane_follow_hops(dp, n->rtnl, confirm, &unresolved);
+	result = dataplane_follow_host(dp, n->rtnl);
+	if (!result)
+		result = dataplane_follow_hops(dp, n->rtnl, confirm, &unresolved);
 	if (result >= 0 && confirm)
 		result = dataplane_maintain(dp, n->rtnl);
 	dataplane_close(dp);

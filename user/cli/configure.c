@@ -23,6 +23,10 @@ int cmd_check(const struct cli *cli)
 		for (size_t j = 0; j < m->services[i].pool_count; j++)
 			backends += m->services[i].pools[j].backend_count;
 	}
+	if (dataplane_check(m)) {
+		model_free(m);
+		return CLI_USAGE;
+	}
 	printf("%s: right: %zu service%s, %zu pool%s, %zu backend%s\n", cli->args[0],
 	       m->service_count, m->service_count == 1 ? "" : "s", pools, pools == 1 ? "" : "s",
 	       backends, backends == 1 ? "" : "s");

@@ -131,15 +131,30 @@ static void add_pool(struct libscols_table *t, struct libscols_line *parent,
 		add_backend(t, row, &p->backends[i]);
 }
 
+/* "ipip from 10.9.0.0/24 and 1 more" */
+static const char *format_forwarding(const struct snapshot_service *s, char buf[128])
+{
+	int len = snprintf(buf, 128, "%s", model_forwarding_name(s->forwarding));
+	char prefix[NET_PREFIX_LEN];
+
+	if (s->source_count)
+		len += snprintf(
+			buf + len, 128 - (size_t)len, " from %s",
+			net_format_prefix(&s->sources[0].prefix, s->sources[0].prefix_len, prefix));
+	if (s->source_count > 1)
+		snprintf(buf + len, 128 - (size_t)len, " and %zu more", s->source_count - 1);
+	return buf;
+}
+
 static void add_service(struct libscols_table *t, const struct snapshot_service *s)
 {
 	struct libscols_line *row = table_row(t, NULL);
-	char vip[NET_ENDPOINT_LEN];
+	char vip[NET_ENDPOINT_LEN], forwarding[128];
 
 	table_set(row, COLUMN_NAME, "%s %s/%s", s->name, net_format_endpoint(&s->vip, s->port, vip),
 		  model_protocol_name(s->protocol));
-	table_set(row, COLUMN_STATE, "%s, by %s, epoch %u, %s",
-		  model_forwarding_name(s->forwarding), model_affinity_name(s->affinity), s->epoch,
+	table_set(row, COLUMN_STATE, "%s, by %s, epoch %u, %s", format_forwarding(s, forwarding),
+		  model_affinity_name(s->affinity), s->epoch,
 		  s->is_tracked	  ? "tracked"
 		  : s->is_settled ? "settled"
 				  : "settling");

@@ -14,12 +14,26 @@
 #define NEIGHBOUR_WAIT_MS 2000
 #define GATEWAY_WAIT_MS	  20
 
+/* While old ports are in use there may be no room for all new ones, which come when these go. */
 static int commit_ports(struct dataplane *dp, const struct plan *p)
 {
-	int error = 0;
+	int error = dp_ports_write(dp, &p->ports);
 
-	for (size_t i = 0; !error && i < p->model->interface_count; i++)
-		error = dp_port_add(dp, &p->interfaces[i].link);
+	return error == -ENOSPC ? 0 : error;
+}
+
+static int drop_ports(struct dataplane *dp, const struct plan *p)
+{
+	dp_ports_keep(dp, &p->ports);
+	return dp_ports_write(dp, &p->ports);
+}
+
+static int commit_vips(struct dataplane *dp, struct rtnl *rtnl)
+{
+	int error = dp_vips_sync(dp, rtnl);
+
+	if (error)
+		log_error("cannot write down the VIPs: %s", strerror(-error));
 	return error;
 }
 
@@ -61,6 +75,8 @@ static int commit_fresh(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 		error = commit_ports(dp, p);
 	if (!error)
 		error = plan_commit(dp, p, author);
+	if (!error)
+		error = commit_vips(dp, rtnl);
 	if (error)
 		return error;
 	commit_routes(dp, rtnl);
@@ -128,10 +144,12 @@ static int commit_running(struct dataplane *dp, struct rtnl *rtnl, struct plan *
 	if (!error)
 		error = plan_commit(dp, p, author);
 	if (!error)
+		error = commit_vips(dp, rtnl);
+	if (!error)
 		error = detach_unwanted(dp, u, false);
 	if (!error)
-		dp_ports_keep(dp, p->interfaces, p->model->interface_count);
-	else
+		error = drop_ports(dp, p);
+	if (error)
 		log_error("the file was applied in part; what runs forwards, and applying again "
 			  "goes on");
 	return error;

@@ -124,7 +124,7 @@ static int commit_services(struct dataplane *dp, const struct plan *p)
 
 		if (s->is_new)
 			write_new_service(dp, s);
-		dp->services[s->id].forwarding = s->model->forwarding;
+		plan_commit_forwarding(dp, s);
 		dp->info[s->id].seed = s->model->seed;
 		dp->info[s->id].table_size = s->model->table_size;
 	}

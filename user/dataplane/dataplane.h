@@ -47,6 +47,12 @@ int dataplane_open(const char *dir, enum dataplane_access access, struct datapla
 void dataplane_close(struct dataplane *dp);
 
 /*
+ * dataplane_check() - whether this host's interfaces, of those that a model names, can do the work.
+ * What is not here is not looked at. Needs no privilege. -EINVAL: one cannot.
+ */
+int dataplane_check(const struct model *m);
+
+/*
  * dataplane_apply() - load and attach where needed, then make the kernel match a model.
  * @dir: the pin directory; @m: the wanted state; @dry_run: only tell what would change
  * @changes: receives one line per difference, "no changes" if none
@@ -117,6 +123,12 @@ int dataplane_drain(struct dataplane *dp, const struct dataplane_drain_request *
 int dataplane_follow_hops(struct dataplane *dp, struct rtnl *rtnl, bool confirm,
 			  size_t *unresolved);
 
+/*
+ * dataplane_follow_host() - ask the kernel anew what packets can leave by (VLANs come and go), and
+ * which VIPs are addresses of this host. Returns 0 or -errno.
+ */
+int dataplane_follow_host(struct dataplane *dp, struct rtnl *rtnl);
+
 /* ---- what runs, as seen by status, metrics and people ---- */
 
 struct snapshot_counters {
@@ -151,6 +163,9 @@ struct snapshot_service {
 	uint16_t port;
 	uint8_t protocol;
 	enum serin_forwarding forwarding;
+	struct model_source sources[MODEL_SOURCES_MAX]; /* where packets to backends come from */
+	size_t source_count;				/* 0 where they keep the clients' own */
+	uint16_t gue_port;				/* 0: not gue */
 	enum serin_affinity affinity;
 	uint8_t client_prefix6;
 	uint64_t seed;

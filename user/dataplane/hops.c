@@ -54,6 +54,7 @@ static int find_route(struct rtnl *rtnl, struct dp_hop *hop, struct in6_addr *ne
 		return error;
 	}
 	hop->ifindex = route.ifindex;
+	hop->is_on_link = !memcmp(&route.next, &hop->address, sizeof(route.next));
 	*next = route.next;
 	return 0;
 }

@@ -11,6 +11,8 @@
 
 #include "balance/split.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/port_list.h"
+#include "lib/net.h"
 #include "lib/rtnl.h"
 
 /* Maps by the name they have in the program and in the pin directory. */
@@ -118,6 +120,11 @@ struct dp_interface {
 /* Looks a wanted interface up and refuses a NIC that another XDP program holds. */
 int dp_interface_check(struct dataplane *dp, struct rtnl *rtnl,
 		       const struct model_interface *wanted, struct dp_interface *out);
+/* refusals.c: says why, if so. */
+bool dp_interface_is_refused(const struct link_list *links, const struct model *m,
+			     const struct model_interface *wanted, int ifindex);
+/* Says what is not as it should be. */
+void dp_interface_warn(const struct dp_interface *interface, const struct port_list *ports);
 int dp_interface_attach(struct dataplane *dp, const struct dp_interface *interface);
 /* Detaches whatever link is pinned under that name. */
 int dp_interface_detach(struct dataplane *dp, const char *name);
@@ -126,9 +133,31 @@ int dp_each_link(struct dataplane *dp, int (*visit)(const char *name, uint32_t i
 		 void *arg);
 /* Slot of an interface, or 0. */
 uint32_t dp_port_find(const struct dataplane *dp, uint32_t ifindex);
-int dp_port_add(struct dataplane *dp, const struct rtnl_link *link);
-/* Frees the ports of all other interfaces, those that are no more among them. */
-void dp_ports_keep(struct dataplane *dp, const struct dp_interface *wanted, size_t count);
+/* Makes the list's ports be there and be so, in place of those that are no more. -ENOSPC: there is
+ * no room for all, until dp_ports_keep() has made some. */
+int dp_ports_write(struct dataplane *dp, const struct port_list *l);
+/* Frees all others, those of interfaces that are no more among them. */
+void dp_ports_keep(struct dataplane *dp, const struct port_list *l);
+
+/* Makes the ports what the attached NICs and the host's links are now. */
+int dp_ports_follow(struct dataplane *dp, struct rtnl *rtnl);
+
+/* ---- tunnels.c: where they begin ---- */
+
+bool dp_tunnel_has_source(const struct serin_tunnel *t, bool is_v4);
+/* Puts it in place of the one of that family. */
+void dp_tunnel_set_source(struct serin_tunnel *t, const struct model_source *source);
+/* Those there are; returns how many. */
+size_t dp_tunnel_sources(const struct serin_tunnel *t, struct model_source out[2]);
+/* "10.9.0.0/24", "10.9.0.1", or "" where there is none. */
+void dp_tunnel_format(const struct serin_tunnel *t, bool is_v4, char buf[NET_PREFIX_LEN]);
+/* Changes one that packets may be reading. */
+void dp_tunnel_write(struct serin_tunnel *to, const struct serin_tunnel *from);
+
+/* ---- vips.c ---- */
+
+/* Makes the map of VIPs what the services are, and what of them this host owns. */
+int dp_vips_sync(struct dataplane *dp, struct rtnl *rtnl);
 
 /* ---- index.c: the endpoint indexes ---- */
 
@@ -297,6 +326,7 @@ void dp_wait_for_packets(void);
 struct dp_hop {
 	struct in6_addr address; /* of a backend */
 	int ifindex;		 /* out: where the route leads; 0: nowhere */
+	bool is_on_link;	 /* out: no gateway is between */
 	uint8_t mac[6];		 /* out, if is_resolved */
 	bool is_resolved;
 };

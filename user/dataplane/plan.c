@@ -281,18 +281,22 @@ static void plan_split(struct dataplane *dp, struct plan *p, struct service_plan
 
 static int plan_interfaces(struct dataplane *dp, struct rtnl *rtnl, struct plan *p)
 {
-	int error = 0;
+	const struct model *m = p->model;
+	int error = link_list_read(rtnl, &p->links);
 
-	for (size_t i = 0; i < p->model->interface_count; i++) {
+	for (size_t i = 0; i < m->interface_count; i++) {
 		struct dp_interface *out = &p->interfaces[i];
-		int failed = dp_interface_check(dp, rtnl, &p->model->interfaces[i], out);
+		int failed = dp_interface_check(dp, rtnl, &m->interfaces[i], out);
 
+		if (!failed &&
+		    dp_interface_is_refused(&p->links, m, &m->interfaces[i], out->link.ifindex))
+			failed = -EINVAL;
 		error = error ? error : failed;
 		if (!failed && !out->is_attached)
 			plan_tell(p, "+ interface %s (%s XDP)", out->name,
 				  model_xdp_mode_name(out->mode));
 	}
-	return error;
+	return error ? error : plan_ports(p);
 }
 
 static int plan_alloc(const struct dataplane *dp, struct plan *p)
@@ -327,7 +331,8 @@ static int plan_service(struct dataplane *dp, struct plan *p, struct service_pla
 	return 0;
 }
 
-static int plan_services(struct dataplane *dp, struct plan *p, const struct roster *r)
+static int plan_services(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
+			 const struct roster *r)
 {
 	struct named *running;
 	size_t running_count;
@@ -345,6 +350,8 @@ static int plan_services(struct dataplane *dp, struct plan *p, const struct rost
 			found = bsearch(&wanted, running, running_count, sizeof(*running), by_name);
 		s->model = &p->model->services[i];
 		error = plan_identity(dp, p, s, found);
+		if (!error)
+			error = plan_forwarding(dp, rtnl, p, s, r, &p->hops[p->backend_count]);
 		if (!error)
 			error = plan_service(dp, p, s, r, found);
 		if (!error)
@@ -366,9 +373,9 @@ int plan_build(struct dataplane *dp, struct rtnl *rtnl, struct plan *p)
 	if (!error)
 		error = plan_interfaces(dp, rtnl, p);
 	if (!error)
-		error = plan_services(dp, p, &roster);
+		error = plan_services(dp, rtnl, p, &roster);
 	if (!error)
-		error = plan_check_hops(rtnl, p);
+		error = plan_check_hops(p);
 	if (!error)
 		error = dp_targets_sync(dp, p->targets, p->target_count, true, &rules);
 	if (!error && rules)
@@ -381,6 +388,7 @@ int plan_build(struct dataplane *dp, struct rtnl *rtnl, struct plan *p)
 
 void plan_fini(struct plan *p)
 {
+	link_list_fini(&p->links);
 	free(p->interfaces);
 	free(p->services);
 	free(p->backends);

@@ -27,6 +27,7 @@ struct service_plan {
 	bool is_new;
 	uint8_t slot[SERIN_MAX_POOLS];	   /* of each of the model's pools */
 	bool is_new_slot[SERIN_MAX_POOLS]; /* it had another name, or none, before */
+	struct serin_tunnel tunnel;	   /* wanted; as it is, where there is none to want */
 	struct split_layout layout;	   /* wanted; live weights kept */
 	bool is_split_new;
 };
@@ -36,6 +37,9 @@ struct plan {
 	FILE *changes;
 	size_t change_count;
 	struct dp_interface *interfaces; /* as many as the model has */
+	struct link_list links;		 /* of the host */
+	int nics[SERIN_MAX_PORTS];	 /* the interfaces' */
+	struct port_list ports;		 /* by which they can be reached */
 	struct service_plan *services;	 /* as many as the model has */
 	struct backend_plan *backends;	 /* of all services, in their order */
 	struct dp_hop *hops;		 /* one per backend */
@@ -59,12 +63,26 @@ void plan_fini(struct plan *p);
 /* Tells a difference and counts it. */
 void plan_tell(struct plan *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- plan_ports.c ---- */
+
+/* What packets come in and leave by: the interfaces, which are checked by then. */
+int plan_ports(struct plan *p);
+
+/* ---- plan_forwarding.c ---- */
+
+/* How packets get to a service's backends; what of it cannot be, and what cannot change. @hops: of
+ * its backends, in their order */
+int plan_forwarding(struct dataplane *dp, struct rtnl *rtnl, struct plan *p, struct service_plan *s,
+		    const struct roster *r, const struct dp_hop *hops);
+/* The first word of it for a service that is new; for a running one, all the rest. */
+void plan_commit_forwarding(struct dataplane *dp, const struct service_plan *s);
+
 /* ---- plan_backends.c ---- */
 
 int plan_service_backends(struct dataplane *dp, struct plan *p, const struct service_plan *s);
 void plan_targets(struct plan *p, const struct service_plan *s);
 void plan_tell_leaving(struct dataplane *dp, struct plan *p);
-int plan_check_hops(struct rtnl *rtnl, const struct plan *p);
+int plan_check_hops(const struct plan *p);
 
 /* ---- commit.c ---- */
 

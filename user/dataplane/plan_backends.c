@@ -129,23 +129,14 @@ void plan_tell_leaving(struct dataplane *dp, struct plan *p)
 
 /* ---- next hops ---- */
 
-static int check_hop(struct rtnl *rtnl, const struct plan *p, const struct dp_hop *hop)
+static int check_hop(const struct plan *p, const struct dp_hop *hop)
 {
-	char text[NET_ADDR_LEN];
-	struct rtnl_link link;
+	char text[NET_ADDR_LEN], why[PORT_REFUSAL_LEN];
 
-	if (!hop->ifindex)
+	if (!hop->ifindex || port_list_has(&p->ports, hop->ifindex))
 		return 0;
-	for (size_t i = 0; i < p->model->interface_count; i++)
-		if (p->interfaces[i].link.ifindex == hop->ifindex)
-			return 0;
-	net_format_addr(&hop->address, text);
-	if (rtnl_link_by_index(rtnl, hop->ifindex, &link))
-		snprintf(link.name, sizeof(link.name), "#%d", hop->ifindex);
-	log_error(
-		"backend %s: is reached through %s, which Serin is not attached to, so its replies "
-		"would not be rewritten. Add %s to `interfaces`",
-		text, link.name, link.name);
+	log_error("backend %s: is reached through %s", net_format_addr(&hop->address, text),
+		  port_list_refusal(&p->ports, hop->ifindex, why));
 	return -EINVAL;
 }
 
@@ -188,12 +179,12 @@ static void warn_of_hop(const struct dp_hop *hop)
 				 : "this host has no route to it");
 }
 
-int plan_check_hops(struct rtnl *rtnl, const struct plan *p)
+int plan_check_hops(const struct plan *p)
 {
 	int error = 0;
 
 	for (size_t i = 0; i < p->backend_count; i++) {
-		int failed = check_hop(rtnl, p, &p->hops[i]);
+		int failed = check_hop(p, &p->hops[i]);
 
 		error = error ? error : failed;
 	}

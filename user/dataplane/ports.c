@@ -27,7 +27,7 @@ uint32_t dp_port_find(const struct dataplane *dp, uint32_t ifindex)
 	return 0;
 }
 
-static uint32_t free_port(const struct dataplane *dp, uint32_t ifindex)
+static uint32_t find_free_port(const struct dataplane *dp, uint32_t ifindex)
 {
 	uint32_t slot = serin_port_home(ifindex);
 
@@ -39,43 +39,100 @@ static uint32_t free_port(const struct dataplane *dp, uint32_t ifindex)
 	return 0;
 }
 
-int dp_port_add(struct dataplane *dp, const struct rtnl_link *link)
+static int write_port(struct dataplane *dp, const struct serin_port *port)
 {
-	uint32_t ifindex = (uint32_t)link->ifindex;
-	uint32_t slot = dp_port_find(dp, ifindex);
+	uint32_t slot = dp_port_find(dp, port->ifindex);
+	struct serin_port fresh = *port;
 
 	if (!slot)
-		slot = free_port(dp, ifindex);
-	if (!slot) {
-		log_error("%s: more than %d interfaces", link->name, SERIN_MAX_PORTS - 1);
+		slot = find_free_port(dp, port->ifindex);
+	if (!slot)
 		return -ENOSPC;
-	}
-	memcpy(dp->ports[slot].mac, link->mac, sizeof(link->mac));
-	dp->ports[slot].nic = ifindex;
-	dp->ports[slot].mtu = link->mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)link->mtu;
-	if (bpf_map_update_elem(dp->map_fd[DP_MAP_TX_PORTS], &slot, &ifindex, 0)) {
-		int error = -errno;
-
-		log_error("%s: cannot be redirected to: %s", link->name, strerror(-error));
-		return error;
-	}
-	__atomic_store_n(&dp->ports[slot].ifindex, ifindex, __ATOMIC_RELEASE);
+	if (!memcmp(&dp->ports[slot], port, sizeof(*port)))
+		return 0;
+	/* The NIC that sends; of a part of a bond, the bond. */
+	if (bpf_map_update_elem(dp->map_fd[DP_MAP_TX_PORTS], &slot, &port->nic, 0))
+		return -errno;
+	fresh.ifindex = dp->ports[slot].ifindex;
+	dp->ports[slot] = fresh;
+	__atomic_store_n(&dp->ports[slot].ifindex, port->ifindex, __ATOMIC_RELEASE);
 	return 0;
 }
 
-void dp_ports_keep(struct dataplane *dp, const struct dp_interface *wanted, size_t count)
+static void free_port(struct dataplane *dp, uint32_t slot)
 {
-	for (uint32_t slot = 1; slot < SERIN_MAX_PORTS; slot++) {
-		uint32_t ifindex = dp->ports[slot].ifindex;
-		bool is_wanted = !ifindex || ifindex == SERIN_PORT_GONE;
+	__atomic_store_n(&dp->ports[slot].ifindex, SERIN_PORT_GONE, __ATOMIC_RELEASE);
+	bpf_map_delete_elem(dp->map_fd[DP_MAP_TX_PORTS], &slot);
+}
 
-		for (size_t i = 0; i < count; i++)
-			is_wanted |= (uint32_t)wanted[i].link.ifindex == ifindex;
-		if (is_wanted)
-			continue;
-		__atomic_store_n(&dp->ports[slot].ifindex, SERIN_PORT_GONE, __ATOMIC_RELEASE);
-		bpf_map_delete_elem(dp->map_fd[DP_MAP_TX_PORTS], &slot);
+static bool is_port(const struct dataplane *dp, uint32_t slot)
+{
+	return dp->ports[slot].ifindex && dp->ports[slot].ifindex != SERIN_PORT_GONE;
+}
+
+int dp_ports_write(struct dataplane *dp, const struct port_list *l)
+{
+	int error = 0, room = 0;
+
+	for (uint32_t slot = 1; slot < SERIN_MAX_PORTS; slot++)
+		if (is_port(dp, slot) && !link_list_find(l->links, (int)dp->ports[slot].ifindex))
+			free_port(dp, slot);
+	for (size_t i = 0; !error && i < l->count; i++) {
+		const struct rtnl_link *link = link_list_find(l->links, (int)l->port[i].ifindex);
+		int failed = write_port(dp, &l->port[i]);
+
+		if (failed == -ENOSPC)
+			room = failed;
+		else if (failed)
+			log_error("%s: cannot be a way out: %s", link->name, strerror(-failed));
+		error = failed == -ENOSPC ? 0 : failed;
 	}
+	return error ? error : room;
+}
+
+void dp_ports_keep(struct dataplane *dp, const struct port_list *l)
+{
+	for (uint32_t slot = 1; slot < SERIN_MAX_PORTS; slot++)
+		if (is_port(dp, slot) && !port_list_has(l, (int)dp->ports[slot].ifindex))
+			free_port(dp, slot);
+}
+
+struct attached {
+	int nics[SERIN_MAX_PORTS];
+	size_t count;
+};
+
+static int note_attached(const char *name, uint32_t ifindex, void *arg)
+{
+	struct attached *a = arg;
+
+	(void)name;
+	if (ifindex && a->count < SERIN_MAX_PORTS)
+		a->nics[a->count++] = (int)ifindex;
+	return 0;
+}
+
+int dp_ports_follow(struct dataplane *dp, struct rtnl *rtnl)
+{
+	struct link_list links = {0};
+	struct attached attached = {.count = 0};
+	struct port_list ports;
+	int error = dp_each_link(dp, note_attached, &attached);
+
+	if (!error)
+		error = link_list_read(rtnl, &links);
+	if (!error)
+		error = port_list_begin(&ports, &links, attached.nics, attached.count);
+	/* Those there are first: a backend may be behind one. */
+	for (uint32_t slot = 1; !error && slot < SERIN_MAX_PORTS; slot++)
+		port_list_add(&ports, (int)dp->ports[slot].ifindex);
+	if (!error) {
+		port_list_fill(&ports);
+		dp_ports_keep(dp, &ports);
+		error = dp_ports_write(dp, &ports);
+	}
+	link_list_fini(&links);
+	return error;
 }
 
 /* NIC and program of a pinned link; -ENOENT if there is none. */

@@ -142,6 +142,16 @@ static int copy_pools(struct copying *c, struct snapshot_service *s)
 	return error;
 }
 
+static void copy_forwarding(const struct serin_service *svc, struct snapshot_service *out)
+{
+	out->forwarding = svc->forwarding;
+	if (svc->forwarding != SERIN_FORWARDING_IPIP && svc->forwarding != SERIN_FORWARDING_GUE)
+		return;
+	out->source_count = dp_tunnel_sources(&svc->tunnel, out->sources);
+	if (svc->forwarding == SERIN_FORWARDING_GUE)
+		out->gue_port = ntohs(svc->tunnel.port_be);
+}
+
 static int copy_service(struct copying *c, uint32_t id, struct snapshot_service *out)
 {
 	const struct serin_service *svc = &c->dp->services[id];
@@ -152,7 +162,6 @@ static int copy_service(struct copying *c, uint32_t id, struct snapshot_service 
 		.vip = dp_addr(&svc->vip.addr),
 		.port = ntohs(svc->vip.port_be),
 		.protocol = svc->vip.protocol,
-		.forwarding = svc->forwarding,
 		.affinity = svc->now.affinity,
 		.client_prefix6 = svc->now.client_prefix6,
 		.seed = info->seed,
@@ -163,6 +172,7 @@ static int copy_service(struct copying *c, uint32_t id, struct snapshot_service 
 		.last = info->last,
 	};
 	memcpy(out->name, info->name, sizeof(out->name));
+	copy_forwarding(svc, out);
 	return copy_pools(c, out);
 }
 

@@ -139,6 +139,15 @@ const char *net_format_addr(const struct in6_addr *a, char buf[NET_ADDR_LEN])
 	return buf;
 }
 
+const char *net_format_prefix(const struct in6_addr *a, uint8_t len, char buf[NET_PREFIX_LEN])
+{
+	char addr[NET_ADDR_LEN];
+
+	snprintf(buf, NET_PREFIX_LEN, len < 128 ? "%s/%u" : "%s", net_format_addr(a, addr),
+		 net_is_v4(a) ? len - 96u : len);
+	return buf;
+}
+
 const char *net_format_endpoint(const struct in6_addr *a, uint16_t port, char buf[NET_ENDPOINT_LEN])
 {
 	char addr[NET_ADDR_LEN];

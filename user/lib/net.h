@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define NET_ADDR_LEN	 INET6_ADDRSTRLEN
+#define NET_PREFIX_LEN	 (INET6_ADDRSTRLEN + 4) /* "address/128" */
 #define NET_ENDPOINT_LEN (INET6_ADDRSTRLEN + 8) /* "[address]:65535" */
 
 static inline bool net_is_v4(const struct in6_addr *a)
@@ -26,5 +27,7 @@ int net_parse_endpoint(const char *text, struct in6_addr *out, uint16_t *port);
 
 /* These return buf. An address of a prefix or endpoint is bracketed only where IPv6 needs it. */
 const char *net_format_addr(const struct in6_addr *a, char buf[NET_ADDR_LEN]);
+/* A prefix of 128 bits is its address alone. */
+const char *net_format_prefix(const struct in6_addr *a, uint8_t len, char buf[NET_PREFIX_LEN]);
 const char *net_format_endpoint(const struct in6_addr *a, uint16_t port,
 				char buf[NET_ENDPOINT_LEN]);

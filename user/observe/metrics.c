@@ -27,12 +27,32 @@ static void put_service_info(FILE *out, const struct snapshot_service *svc)
 	metrics_put_value(out, 1);
 }
 
+/* One for each source: which is told apart by its label. */
+static void write_sources(FILE *out, const struct snapshot *s)
+{
+	char prefix[NET_PREFIX_LEN];
+
+	metrics_put_head(out, "serin_service_source_info", METRICS_GAUGE,
+			 "An address or prefix that packets to backends come from; always 1.");
+	for (size_t i = 0; i < s->service_count; i++)
+		for (size_t k = 0; k < s->services[i].source_count; k++) {
+			const struct model_source *source = &s->services[i].sources[k];
+
+			metrics_put_service(out, "serin_service_source_info", &s->services[i]);
+			metrics_put_label(
+				out, ",", "source",
+				net_format_prefix(&source->prefix, source->prefix_len, prefix));
+			metrics_put_value(out, 1);
+		}
+}
+
 static void write_service_families(FILE *out, const struct snapshot *s)
 {
 	metrics_put_head(out, "serin_service_info", METRICS_GAUGE,
 			 "What the service is; always 1.");
 	for (size_t i = 0; i < s->service_count; i++)
 		put_service_info(out, &s->services[i]);
+	write_sources(out, s);
 	metrics_put_head(out, "serin_service_epoch", METRICS_GAUGE,
 			 "Splits the service has had so far.");
 	for (size_t i = 0; i < s->service_count; i++) {

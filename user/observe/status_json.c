@@ -159,6 +159,34 @@ static json_t *change_json(const struct serin_change *change)
 			 (json_int_t)change->uid);
 }
 
+static json_t *sources_json(const struct snapshot_service *svc)
+{
+	char prefix[NET_PREFIX_LEN];
+	json_t *list = json_array();
+	int failures = 0;
+
+	for (size_t i = 0; i < svc->source_count; i++) {
+		const struct model_source *s = &svc->sources[i];
+
+		failures |= json_array_append_new(
+			list, json_string(net_format_prefix(&s->prefix, s->prefix_len, prefix)));
+	}
+	return checked(list, failures);
+}
+
+/* Where it is set, what goes with the way to the backends. */
+static int set_forwarding(json_t *o, const struct snapshot_service *svc)
+{
+	int failures = json_object_set_new(o, "forwarding",
+					   name_or_null(model_forwarding_name(svc->forwarding)));
+
+	if (svc->source_count)
+		failures |= json_object_set_new(o, "sources", sources_json(svc));
+	if (svc->gue_port)
+		failures |= json_object_set_new(o, "gue_port", json_integer(svc->gue_port));
+	return failures;
+}
+
 static json_t *service_json(const struct snapshot_service *svc)
 {
 	const struct snapshot_pool *primary = &svc->pools[svc->primary];
@@ -171,8 +199,7 @@ static json_t *service_json(const struct snapshot_service *svc)
 	failures |= json_object_set_new(o, "port", json_integer(svc->port));
 	failures |= json_object_set_new(o, "protocol",
 					name_or_null(model_protocol_name(svc->protocol)));
-	failures |= json_object_set_new(o, "forwarding",
-					name_or_null(model_forwarding_name(svc->forwarding)));
+	failures |= set_forwarding(o, svc);
 	failures |= json_object_set_new(o, "affinity",
 					name_or_null(model_affinity_name(svc->affinity)));
 	failures |=
