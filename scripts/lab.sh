@@ -85,7 +85,7 @@ lab_stop() {
 	while kill -0 "$1" 2>/dev/null && ((tries-- > 0)); do
 		sleep 0.05
 	done
-	kill -9 "$1" 2>/dev/null
+	kill -9 "$1" 2>/dev/null || true
 	wait "$1" 2>/dev/null || true
 }
 
