@@ -49,6 +49,16 @@ lab_init() {
 	mount -t bpf bpf "$LAB_TMP/bpf"
 }
 
+# lab_need_link OPTIONS...: of `ip link add`. Where the kernel has no such links the test ends, skipped.
+lab_need_link() {
+	unshare --net ip -batch - >/dev/null 2>&1 <<-END && return 0
+		link add under type veth peer name far
+		link add link under name wanted $*
+	END
+	printf 'Linux %s has no links of %s\n' "$(uname -r)" "$*"
+	exit 77
+}
+
 lab_cleanup() {
 	local status=$? pid ns
 	trap '' HUP INT TERM

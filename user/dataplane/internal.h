@@ -126,6 +126,8 @@ bool dp_interface_is_refused(const struct link_list *links, const struct model *
 /* Says what is not as it should be. */
 void dp_interface_warn(const struct dp_interface *interface, const struct port_list *ports);
 int dp_interface_attach(struct dataplane *dp, const struct dp_interface *interface);
+/* Where the link of a NIC of that name is pinned. */
+int dp_link_path(const struct dataplane *dp, const char *name, char path[PATH_MAX]);
 /* Detaches whatever link is pinned under that name. */
 int dp_interface_detach(struct dataplane *dp, const char *name);
 /* Calls visit for every pinned link: its NIC's name and ifindex (0 if the NIC is gone). */

@@ -229,13 +229,12 @@ static int pin_over(struct dataplane *dp, int fd, const char *name)
 static int swap_link(const char *name, uint32_t ifindex, void *arg)
 {
 	struct dataplane *dp = arg;
-	char path[PATH_MAX], file[64];
+	char path[PATH_MAX];
 	int error, fd;
 
 	if (!ifindex)
 		return 0; /* its NIC is gone: apply will see to it */
-	snprintf(file, sizeof(file), DP_LINK_PREFIX "%s", name);
-	error = dp_pin_path(dp, file, path);
+	error = dp_link_path(dp, name, path);
 	if (error)
 		return error;
 	fd = bpf_obj_get(path);

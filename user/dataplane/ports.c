@@ -135,17 +135,33 @@ int dp_ports_follow(struct dataplane *dp, struct rtnl *rtnl)
 	return error;
 }
 
+/* The BPF file system keeps names with a dot for itself, and interfaces' have no colon. */
+static void swap_dots(char *name, char from, char to)
+{
+	for (; *name; name++)
+		if (*name == from)
+			*name = to;
+}
+
+int dp_link_path(const struct dataplane *dp, const char *name, char path[PATH_MAX])
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), DP_LINK_PREFIX "%s", name);
+	swap_dots(file, '.', ':');
+	return dp_pin_path(dp, file, path);
+}
+
 /* NIC and program of a pinned link; -ENOENT if there is none. */
 static int link_info(struct dataplane *dp, const char *name, uint32_t *ifindex,
 		     uint32_t *program_id)
 {
 	struct bpf_link_info info = {};
 	uint32_t len = sizeof(info);
-	char path[PATH_MAX], file[64];
+	char path[PATH_MAX];
 	int error, fd;
 
-	snprintf(file, sizeof(file), DP_LINK_PREFIX "%s", name);
-	error = dp_pin_path(dp, file, path);
+	error = dp_link_path(dp, name, path);
 	if (error)
 		return error;
 	fd = bpf_obj_get(path);
@@ -177,10 +193,11 @@ int dp_each_link(struct dataplane *dp, int (*visit)(const char *name, uint32_t i
 		return errno == ENOENT ? 0 : -errno;
 	while (!error && (entry = readdir(d))) {
 		uint32_t ifindex = 0, program_id = 0;
-		const char *name = entry->d_name + prefix_len;
+		char *name = entry->d_name + prefix_len;
 
 		if (strncmp(entry->d_name, DP_LINK_PREFIX, prefix_len))
 			continue;
+		swap_dots(name, ':', '.');
 		error = link_info(dp, name, &ifindex, &program_id);
 		if (!error)
 			error = visit(name, ifindex, arg);
@@ -235,7 +252,13 @@ int dp_interface_check(struct dataplane *dp, struct rtnl *rtnl,
 
 static void explain_refusal(const struct dp_interface *i, int error)
 {
-	if (i->mode == MODEL_XDP_NATIVE && error == -EOPNOTSUPP)
+	if (i->mode == MODEL_XDP_NATIVE && i->link.kind == RTNL_LINK_BOND)
+		log_error("interface %s: the bond refuses native XDP (%s). Each part of it needs a "
+			  "driver that has it and no program of its own, and the bond one of the "
+			  "modes balance-rr, active-backup, balance-xor and 802.3ad. Or write "
+			  "{name: %s, mode: generic}, which is slower",
+			  i->name, strerror(-error), i->name);
+	else if (i->mode == MODEL_XDP_NATIVE && error == -EOPNOTSUPP)
 		log_error("interface %s: its driver has no native XDP. Write {name: %s, mode: "
 			  "generic} under `interfaces` to run slower, in the kernel's generic mode",
 			  i->name, i->name);
@@ -269,14 +292,13 @@ int dp_interface_attach(struct dataplane *dp, const struct dp_interface *i)
 	LIBBPF_OPTS(bpf_link_create_opts, opts,
 		    .flags = i->mode == MODEL_XDP_GENERIC ? XDP_FLAGS_SKB_MODE
 							  : XDP_FLAGS_DRV_MODE);
-	char path[PATH_MAX], file[64];
+	char path[PATH_MAX];
 	int error, fd;
 
 	error = open_program(dp);
 	if (error)
 		return error;
-	snprintf(file, sizeof(file), DP_LINK_PREFIX "%s", i->name);
-	error = dp_pin_path(dp, file, path);
+	error = dp_link_path(dp, i->name, path);
 	if (error)
 		return error;
 	fd = bpf_link_create(dp->program_fd, i->link.ifindex, BPF_XDP, &opts);
@@ -294,11 +316,10 @@ int dp_interface_attach(struct dataplane *dp, const struct dp_interface *i)
 
 int dp_interface_detach(struct dataplane *dp, const char *name)
 {
-	char path[PATH_MAX], file[64];
+	char path[PATH_MAX];
 	int error, fd;
 
-	snprintf(file, sizeof(file), DP_LINK_PREFIX "%s", name);
-	error = dp_pin_path(dp, file, path);
+	error = dp_link_path(dp, name, path);
 	if (error)
 		return error;
 	fd = bpf_obj_get(path);
