@@ -360,10 +360,12 @@ struct outcome {
 	uint8_t bytes[LAB_FRAME_MAX];
 };
 
-/* @ifindex 0: by the loopback, which the program is not attached to. */
-static inline void lab_run(int ifindex, const uint8_t *bytes, size_t len, struct outcome *out)
+/* A frame of which the first buffer holds @linear bytes at most. -errno: the kernel would not.
+ * @ifindex 0: by the loopback, which the program is not attached to. */
+static inline int lab_run_split(int ifindex, const uint8_t *bytes, size_t len, size_t linear,
+				struct outcome *out)
 {
-	struct xdp_md ctx = {.data_end = (uint32_t)len, .ingress_ifindex = (uint32_t)ifindex};
+	struct xdp_md ctx = {.data_end = (uint32_t)linear, .ingress_ifindex = (uint32_t)ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = bytes, .data_size_in = (uint32_t)len,
 		    .data_out = out->bytes, .data_size_out = sizeof(out->bytes), .repeat = 1);
 
@@ -372,9 +374,18 @@ static inline void lab_run(int ifindex, const uint8_t *bytes, size_t len, struct
 		opts.ctx_size_in = sizeof(ctx);
 	}
 	if (bpf_prog_test_run_opts(lab_program, &opts))
-		fail_msg("BPF_PROG_RUN of %zu bytes: %s", len, strerror(errno));
+		return -errno;
 	out->action = opts.retval;
 	out->len = opts.data_size_out;
+	return 0;
+}
+
+static inline void lab_run(int ifindex, const uint8_t *bytes, size_t len, struct outcome *out)
+{
+	int error = lab_run_split(ifindex, bytes, len, len, out);
+
+	if (error)
+		fail_msg("BPF_PROG_RUN of %zu bytes: %s", len, strerror(-error));
 }
 
 static inline void lab_run_frame(int ifindex, const struct frame *f, struct outcome *out)

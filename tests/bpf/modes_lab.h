@@ -226,6 +226,17 @@ static inline void modes_add_vip(struct dataplane *dp, const struct way *w)
 	assert_int_equal(bpf_map_update_elem(dp->map_fd[DP_MAP_VIPS], &at.addr, &vip, 0), 0);
 }
 
+static inline void modes_put_tunnel(FILE *f, const struct way *w)
+{
+	char source[NET_ADDR_LEN];
+
+	net_format_addr(&w->source, source);
+	fprintf(f, ", source_addresses: ['%s/%u']", source,
+		(w->is_outer_v4 ? 32 : 128) - w->source_bits);
+	if (w->mode == SERIN_FORWARDING_GUE)
+		fprintf(f, ", gue_port: %u", w->gue_port);
+}
+
 static inline char *modes_yaml(void)
 {
 	char *text = NULL;
@@ -236,16 +247,14 @@ static inline char *modes_yaml(void)
 	fputs(MODES_HEAD, f);
 	for (unsigned int i = 0; i < way_count; i++) {
 		const struct way *w = &ways[i];
-		char stand_in[NET_ADDR_LEN];
 
-		snprintf(stand_in, sizeof(stand_in), w->is_v4 ? "10.1.0.%u" : "2001:db8:1::%x",
-			 w->host);
-		fprintf(f,
-			"  - {name: %s, vip: '%s', port: %u, protocol: %s, track: %s, pools: "
-			"[{name: p, backends: [{address: '%s', port: %u}]}]}\n",
+		fprintf(f, "  - {name: %s, vip: '%s', port: %u, protocol: %s, forwarding: %s",
 			w->name, w->vip, w->port, model_protocol_name(w->protocol),
-			w->is_tracked ? "always" : "changed",
-			w->is_v4 == w->is_outer_v4 ? w->backend : stand_in, w->backend_port);
+			model_forwarding_name(w->mode));
+		if (modes_is_tunnel(w->mode))
+			modes_put_tunnel(f, w);
+		fprintf(f, "%s, pools: [{name: p, backends: [{address: '%s', port: %u}]}]}\n",
+			w->is_tracked ? ", track: always" : "", w->backend, w->backend_port);
 	}
 	fclose(f);
 	return text;
@@ -253,21 +262,12 @@ static inline char *modes_yaml(void)
 
 static inline void modes_apply(void)
 {
-	char *yaml;
-	struct model *m;
 	struct dataplane *dp;
+	char *yaml;
 
 	modes_add_all();
 	yaml = modes_yaml();
-	m = lab_parse(yaml);
-	for (unsigned int i = 0; i < way_count; i++) {
-		m->services[i].forwarding = ways[i].mode;
-		m->services[i].pools[0].backends[0].address = lab_addr(ways[i].backend);
-	}
-	if (lab_apply_model(m, false))
-		fail_msg("apply: %s", lab_errors);
-	lab_program = bpf_obj_get(LAB_PINS "/program");
-	assert_true(lab_program >= 0);
+	lab_apply(yaml);
 	dp = lab_open(DATAPLANE_WRITE);
 	for (size_t v = 0; v < MODES_VLANS; v++)
 		modes_add_vlan(dp, &modes_vlans[v]);
@@ -276,7 +276,6 @@ static inline void modes_apply(void)
 		modes_add_vip(dp, &ways[i]);
 	}
 	dataplane_close(dp);
-	model_free(m);
 	free(yaml);
 }
 

@@ -391,6 +391,8 @@ def jumbo(world, book):
         tagged = Flow(world, way, TAGGINGS["unknown-qinq"])
         book.both(tagged, "tagged", filling(way, most, flags="S"))
         book.both(flow, "pieces", datagram(12, size=8500), cuts=[(0, 8000), (8000, None)])
+        if way.nic == "back":
+            book.cut(flow.name, "front", flow.request(filling(way, 3700))[0])
 
 
 # ---- cut short ----

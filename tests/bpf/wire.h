@@ -58,7 +58,7 @@ static inline bool wire_read_ipv6(struct wire *w, size_t room)
 			return false;
 		if (w->protocol == IPPROTO_FRAGMENT) {
 			w->is_later = frame_get16(w->l4 + 2) & 0xfff8;
-			w->is_first = !w->is_later && (w->l4[3] & 1);
+			w->is_first |= !w->is_later && (w->l4[3] & 1);
 		} else {
 			len = (w->l4[1] + 1u) * 8;
 		}
@@ -128,7 +128,7 @@ static inline uint16_t wire_l4_residue(const struct wire *w)
 
 	if (wire_is_unchecked(w))
 		return 0;
-	if (w->protocol == IPPROTO_UDP && !w->is_first)
+	if (w->protocol == IPPROTO_UDP && !w->is_first && frame_get16(w->l4 + 4) < len)
 		len = frame_get16(w->l4 + 4);
 	return frame_fold(
 		       frame_sum(w->l4, len, frame_pseudo_sum(w->ip, w->is_v4, w->protocol, len))) %
