@@ -173,57 +173,23 @@ static inline void modes_add_vlan(struct dataplane *dp, const struct vlan *v)
 	assert_int_equal(bpf_map_update_elem(dp->map_fd[DP_MAP_TX_PORTS], &slot, &nic, 0), 0);
 }
 
-/* Bits of the host's part, counted from the last. */
-static inline struct serin_addr modes_host_mask(unsigned int bits)
+/* The backend of a way behind a VLAN, as if the kernel's route led there. */
+static inline void modes_lead_by_vlan(struct dataplane *dp, const struct way *w)
 {
-	struct serin_addr mask = {};
+	uint64_t port = dp_port_find(dp, w->vlan->ifindex);
+	int64_t service = dp_service_find(dp, w->name);
 
-	for (unsigned int i = 0; i < bits; i++)
-		mask.word_be[3 - i / 32] |= htonl(1u << i % 32);
-	return mask;
-}
+	assert_true(service >= 0 && port);
+	for (uint32_t id = 0; id < dp->meta.max_backends; id++) {
+		struct serin_backend *b = &dp->backends[id];
 
-static inline struct serin_tunnel modes_tunnel(const struct way *w)
-{
-	struct serin_addr mask = modes_host_mask(w->source_bits);
-	struct serin_tunnel t = {.port_be = htons(w->gue_port)};
-
-	if (w->is_outer_v4) {
-		memcpy(&t.source4_be, &w->source.s6_addr[12], sizeof(t.source4_be));
-		t.host_mask4_be = mask.word_be[3];
-	} else {
-		memcpy(&t.source6, &w->source, sizeof(t.source6));
-		t.host_mask6 = mask;
-	}
-	return t;
-}
-
-static inline void modes_set_up(struct dataplane *dp, const struct way *w)
-{
-	int64_t id = dp_service_find(dp, w->name);
-	struct in6_addr address = lab_addr(w->backend);
-	struct serin_endpoint at = dp_endpoint(&address, w->backend_port, w->protocol);
-	struct serin_backend *backend;
-	uint64_t hop;
-
-	assert_true(id >= 0);
-	if (modes_is_tunnel(w->mode))
-		dp->services[id].tunnel = modes_tunnel(w);
-	if (!w->vlan)
+		if (b->state == SERIN_BACKEND_FREE || b->service != service)
+			continue;
+		b->hop = (b->hop & ((1ull << SERIN_HOP_PORT_SHIFT) - 1)) |
+			 port << SERIN_HOP_PORT_SHIFT;
 		return;
-	backend = &dp->backends[dp_backend_at(dp, &at)];
-	hop = backend->hop & ((1ull << SERIN_HOP_PORT_SHIFT) - 1);
-	hop |= (uint64_t)dp_port_find(dp, w->vlan->ifindex) << SERIN_HOP_PORT_SHIFT;
-	backend->hop = hop;
-}
-
-static inline void modes_add_vip(struct dataplane *dp, const struct way *w)
-{
-	struct in6_addr address = lab_addr(w->vip);
-	struct serin_endpoint at = dp_endpoint(&address, w->port, w->protocol);
-	struct serin_vip vip = {};
-
-	assert_int_equal(bpf_map_update_elem(dp->map_fd[DP_MAP_VIPS], &at.addr, &vip, 0), 0);
+	}
+	fail_msg("%s: no backend", w->name);
 }
 
 static inline void modes_put_tunnel(FILE *f, const struct way *w)
@@ -271,10 +237,9 @@ static inline void modes_apply(void)
 	dp = lab_open(DATAPLANE_WRITE);
 	for (size_t v = 0; v < MODES_VLANS; v++)
 		modes_add_vlan(dp, &modes_vlans[v]);
-	for (unsigned int i = 0; i < way_count; i++) {
-		modes_set_up(dp, &ways[i]);
-		modes_add_vip(dp, &ways[i]);
-	}
+	for (unsigned int i = 0; i < way_count; i++)
+		if (ways[i].vlan)
+			modes_lead_by_vlan(dp, &ways[i]);
 	dataplane_close(dp);
 	free(yaml);
 }
