@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Path MTU discovery through Serin: a hop of 1,300 bytes before the clients, and one before the
-# backends, in every mode and over both families. Every interface has 1,500, and nobody clamps.
+# Path MTU discovery through Serin, in every mode and over both families: a hop of 1,300 bytes before
+# the client, which downloads from near-1, and one before far-1, to which it uploads. All interfaces
+# have 1,500, and nobody clamps.
 #
-#     client --- r1 --- [lb] --- r2 --- far-1        (r2's way to far-1 takes 1,300)
-#                 (r1's way to the client takes 1,300)   near-1 is in the network of lb and r2
+#     client --- r1 --- [lb] --- r2 --- far-1
+#                         +------ near-1
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
@@ -43,8 +44,6 @@ routers() {
 		address add 2001:db8:d::1/64 dev eth1
 		route add default via 10.0.1.1
 		route add default via 2001:db8:b::1
-		route add 10.0.3.11 dev eth1 mtu lock 1300
-		route add 2001:db8:d::11 dev eth1 mtu lock 1300
 	END
 }
 
@@ -64,6 +63,7 @@ far_backend() {
 	lab_backend inside far-1 11
 	LAB_ADDR4[far-1]=10.0.3.11 LAB_ADDR6[far-1]=2001:db8:d::11
 	ip -n "$LAB-far-1" address flush dev eth0
+	ip -n "$LAB-far-1" -6 route del default
 	ip -n "$LAB-far-1" -batch - <<-END
 		address add 10.0.3.11/24 dev eth0
 		address add 2001:db8:d::11/64 dev eth0
@@ -90,10 +90,9 @@ own_vips() {
 	ip -n "$LAB-$1" address add "$LAB_VIP6/128" dev lo nodad
 }
 
-# configure MODE BACKEND: downloads at the backend's port, uploads at the next.
+# configure MODE: downloads at the backends' port, from near-1; uploads at the next, to far-1.
 configure() {
 	local family vip keys port
-	LAB_BACKENDS=("$2")
 	lab_config eth0 eth1
 	for family in 4 6; do
 		vip=LAB_VIP$family keys="forwarding: $1"
@@ -103,15 +102,25 @@ configure() {
 		ipip* | gue*) keys+=$'\nsource_addresses: [10.9.0.0/24, "2001:db8:9::/64"]' ;;
 		esac
 		for port in "$LAB_PORT" "$UPLOAD_PORT"; do
-			if [[ $1 == fullnat ]]; then
-				LAB_KEYS=$keys$'\n'"source_ports: $((port * 100 - 800000))-$((port * 100 - 799901))"
-			else
-				LAB_KEYS=$keys
-			fi
-			LAB_PORT=$port LAB_KEYS=$LAB_KEYS lab_service "$1$family-$port" "${!vip}" \
-				"$port/tcp" connection "${2%-*}"
+			LAB_KEYS=$keys LAB_BACKENDS=(near-1)
+			# Two services may not share a source's ports.
+			[[ $1 != fullnat ]] ||
+				LAB_KEYS+=$'\n'"source_ports: $((port * 100 - 800000))-$((port * 100 - 799901))"
+			# By dsr, frames go no further than a link.
+			[[ $port == "$LAB_PORT" || $1 == dsr ]] || LAB_BACKENDS=(far-1)
+			LAB_PORT=$port lab_service "$1$family-$port" "${!vip}" "$port/tcp" connection \
+				"${LAB_BACKENDS[0]%-*}"
 		done
 	done
+}
+
+# narrow MODE: the way from r2 to far-1. A tunnel in IPv6 carries IPv6's least packets, 1,280 bytes,
+# whole: whoever begins one cannot divide what others sent.
+narrow() {
+	local mtu6=1300
+	[[ $1 != ipip && $1 != gue ]] || mtu6=1340
+	ip -n "$LAB-r2" route replace 10.0.3.11 dev eth1 mtu lock 1300
+	ip -n "$LAB-r2" route replace 2001:db8:d::11 dev eth1 mtu lock $mtu6
 }
 
 forget_paths() {
@@ -156,9 +165,8 @@ lab_nginx near-1 far-1
 head -c 2M /dev/urandom >"$LAB_TMP/big"
 
 for mode in nat fullnat dsr ipip gue; do
-	backend=far-1
-	[[ $mode != dsr ]] || backend=near-1 # frames go no further than a link
-	configure "$mode" "$backend" >"$LAB_TMP/serin.yaml"
+	narrow "$mode"
+	configure "$mode" >"$LAB_TMP/serin.yaml"
 	serin apply "$LAB_TMP/serin.yaml" >/dev/null
 	expect_paths "$LAB_VIP4"
 	expect_paths "$LAB_VIP6"
