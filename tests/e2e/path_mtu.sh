@@ -62,7 +62,7 @@ far_client() {
 far_backend() {
 	lab_backend inside far-1 11
 	LAB_ADDR4[far-1]=10.0.3.11 LAB_ADDR6[far-1]=2001:db8:d::11
-	ip -n "$LAB-far-1" address flush dev eth0
+	ip -n "$LAB-far-1" address flush dev eth0 scope global
 	ip -n "$LAB-far-1" -6 route del default
 	ip -n "$LAB-far-1" -batch - <<-END
 		address add 10.0.3.11/24 dev eth0
