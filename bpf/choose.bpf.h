@@ -31,15 +31,16 @@ static __always_inline int set_backend(struct packet *p, __u32 word)
 
 /*
  * The way of most packets. For a request it sets the backend; for a reply, whose backend is known,
- * it says whether that backend is the one its client has. Leaves is_settled at 0 for moving places.
+ * it says whether that backend is the one its client has. Where the place moves, it says so.
  */
-static __always_inline int choose_settled(struct packet *p)
+static __always_inline int choose_settled(struct packet *p, int *moves)
 {
 	struct serin_service *svc = p->service;
 	__u32 epoch, *word;
 	__u64 hash;
 	int pool;
 
+	*moves = 1;
 	if (READ_ONCE(svc->flags) & SERIN_SERVICE_TRACKED)
 		return SERIN_GO_ON;
 	hash = serin_flow_hash(&svc->now, &p->client, p->client_port_be);
@@ -52,7 +53,7 @@ static __always_inline int choose_settled(struct packet *p)
 			  serin_hash_slot(hash, READ_ONCE(svc->now.table_size)));
 	if (!word || (*word & SERIN_SLOT_CHANGED))
 		return SERIN_GO_ON;
-	p->is_settled = 1;
+	*moves = 0;
 	p->epoch = epoch;
 	if (p->is_reply)
 		return (*word & SERIN_SLOT_BACKEND) == p->backend_id ? SERIN_GO_ON
@@ -64,82 +65,114 @@ static __always_inline int choose_settled(struct packet *p)
 /* ---- moving places ---- */
 
 /* The pool a target rule names for this client, or -1. */
-static __always_inline int choose_by_target(struct packet *p)
+static __always_inline int choose_by_target(const struct serin_service *svc, __u32 service_id,
+					    const struct serin_addr *client)
 {
 	struct serin_target_key key = {
 		.prefix_len = 32 + 128,
-		.service_be = bpf_htonl(p->service_id),
-		.client = p->client,
+		.service_be = bpf_htonl(service_id),
+		.client = *client,
 	};
 	__u32 *pool;
 
-	if (!(READ_ONCE(p->service->flags) & SERIN_SERVICE_TARGETS))
+	if (!(READ_ONCE(svc->flags) & SERIN_SERVICE_TARGETS))
 		return -1;
 	pool = bpf_map_lookup_elem(&targets, &key);
 	return pool ? (int)(*pool % SERIN_MAX_POOLS) : -1;
 }
 
 /*
- * The pool that owns this point, and above it the epoch that says so: epoch << 8 | pool. Overtaken
- * SPLIT_TRIES times running, each by SERIN_SPLIT_RING shifts within a few instructions, it would be
- * NO_POOL; it has never been seen to be. A global function: the verifier proves it once, not for
- * each way that leads to it.
+ * The pool that owns this point, or -1, and the epoch that says so. Overtaken SPLIT_TRIES times
+ * running, each by SERIN_SPLIT_RING shifts within a few instructions, it would be -1; it has never
+ * been seen to be.
  */
-#define NO_POOL 0xff
-
-__noinline __u64 pick_split(__u32 service_id, __u32 point, __u32 of_base)
+static __always_inline int pick_split(struct serin_service *svc, __u32 point, const int of_base,
+				      __u32 *epoch)
 {
-	struct serin_service *svc = bpf_map_lookup_elem(&services, &service_id);
 	struct serin_generation *g;
-	__u32 epoch = 0;
 	int pool = -1;
 
-	for (int i = 0; svc && i < SPLIT_TRIES && pool < 0; i++) {
-		epoch = READ_ONCE(svc->epoch);
-		g = &svc->ring[epoch % SERIN_SPLIT_RING];
-		pool = serin_split_pick(of_base ? &g->base : &g->now, epoch, point);
+	for (int i = 0; i < SPLIT_TRIES && pool < 0; i++) {
+		*epoch = READ_ONCE(svc->epoch);
+		g = &svc->ring[*epoch % SERIN_SPLIT_RING];
+		pool = serin_split_pick(of_base ? &g->base : &g->now, *epoch, point);
 	}
-	return (__u64)epoch << 8 | (pool < 0 ? NO_POOL : pool);
+	return pool < SERIN_MAX_POOLS ? pool : -1;
 }
 
-static __always_inline int choose_by_split(struct packet *p, __u32 point, int of_base)
+static __always_inline __u32 primary_pool(struct serin_service *svc)
 {
-	__u64 picked = pick_split(p->service_id, point, of_base);
-	__u32 pool = picked & 0xff;
+	__u32 epoch = READ_ONCE(svc->epoch);
 
-	p->epoch = picked >> 8;
-	return pool < SERIN_MAX_POOLS ? (int)pool : -1;
+	return READ_ONCE(svc->ring[epoch % SERIN_SPLIT_RING].now.word[0]) & 0xff;
 }
 
-static __always_inline __u32 primary_pool(struct packet *p)
-{
-	__u32 epoch = READ_ONCE(p->service->epoch);
+/* A choice in one word: epoch << 32 | 1 << 31 | fallback << 24 | backend; 0: none. */
+#define CHOICE_IS_MADE	      0x80000000u
+#define CHOICE_FALLBACK_SHIFT 24
 
-	return READ_ONCE(p->service->ring[epoch % SERIN_SPLIT_RING].now.word[0]) & 0xff;
+static __always_inline __u64 choice_of(__u32 epoch, __u32 fallback, const __u32 *word)
+{
+	if (!word)
+		return 0;
+	return (__u64)epoch << 32 | CHOICE_IS_MADE | fallback << CHOICE_FALLBACK_SHIFT |
+	       (*word & SERIN_SLOT_BACKEND);
+}
+
+/* What a new flow gets, and what one got that was born before the base's first change. These two are
+ * global functions: the verifier proves them once, not for each way that leads to them. */
+__noinline __u64 current_choice(__u32 service_id, const struct serin_addr *client, __u32 port_be)
+{
+	struct serin_service *svc = bpf_map_lookup_elem(&services, &service_id);
+	__u32 slot, primary, epoch, *word;
+	__u64 hash;
+	int pool;
+
+	if (!svc || !client)
+		return 0;
+	hash = serin_flow_hash(&svc->now, client, port_be);
+	slot = serin_hash_slot(hash, READ_ONCE(svc->now.table_size));
+	primary = primary_pool(svc);
+	epoch = READ_ONCE(svc->epoch);
+	pool = choose_by_target(svc, service_id, client);
+	if (pool < 0)
+		pool = pick_split(svc, serin_hash_point(&svc->now, hash), 0, &epoch);
+	if (pool < 0)
+		pool = primary;
+	word = table_slot(&tables, service_id, pool, slot);
+	if (word)
+		return choice_of(epoch, 0, word);
+	return choice_of(epoch, pool + 1, table_slot(&tables, service_id, primary, slot));
+}
+
+__noinline __u64 base_choice(__u32 service_id, const struct serin_addr *client, __u32 port_be)
+{
+	struct serin_service *svc = bpf_map_lookup_elem(&services, &service_id);
+	__u32 slot, epoch = 0;
+	__u64 hash;
+	int pool;
+
+	if (!svc || !client)
+		return 0;
+	hash = serin_flow_hash(&svc->base, client, port_be);
+	slot = serin_hash_slot(hash, svc->base.table_size);
+	pool = pick_split(svc, serin_hash_point(&svc->base, hash), 1, &epoch);
+	if (pool < 0)
+		return 0;
+	return choice_of(epoch, 0, table_slot(&base_tables, service_id, pool, slot));
+}
+
+static __always_inline int take_choice(struct packet *p, __u64 choice)
+{
+	p->epoch = choice >> 32;
+	p->fallback = choice >> CHOICE_FALLBACK_SHIFT & 0xf;
+	return choice ? set_backend(p, choice) : SERIN_DROP_NO_BACKEND;
 }
 
 /* What a new flow gets: by rule or split, and if that pool has no backend, from the primary. */
 static __noinline int choose_current(struct packet *p)
 {
-	struct serin_hashing *h = &p->service->now;
-	__u64 hash = serin_flow_hash(h, &p->client, p->client_port_be);
-	__u32 slot = serin_hash_slot(hash, READ_ONCE(h->table_size));
-	__u32 primary = primary_pool(p), *word;
-	int pool;
-
-	p->fallback = 0;
-	p->epoch = READ_ONCE(p->service->epoch);
-	pool = choose_by_target(p);
-	if (pool < 0)
-		pool = choose_by_split(p, serin_hash_point(h, hash), 0);
-	if (pool < 0)
-		pool = primary;
-	word = table_slot(&tables, p->service_id, pool, slot);
-	if (!word) {
-		p->fallback = pool + 1;
-		word = table_slot(&tables, p->service_id, primary, slot);
-	}
-	return word ? set_backend(p, *word) : SERIN_DROP_NO_BACKEND;
+	return take_choice(p, current_choice(p->service_id, &p->client, p->client_port_be));
 }
 
 /*
@@ -148,16 +181,7 @@ static __noinline int choose_current(struct packet *p)
  */
 static __noinline int choose_base(struct packet *p)
 {
-	struct serin_hashing *h = &p->service->base;
-	__u64 hash = serin_flow_hash(h, &p->client, p->client_port_be);
-	int pool = choose_by_split(p, serin_hash_point(h, hash), 1);
-	__u32 *word;
-
-	p->fallback = 0;
-	if (pool < 0)
-		return SERIN_DROP_NO_BACKEND;
-	word = table_slot(&base_tables, p->service_id, pool, serin_hash_slot(hash, h->table_size));
-	if (!word || set_backend(p, *word))
+	if (take_choice(p, base_choice(p->service_id, &p->client, p->client_port_be)))
 		return SERIN_DROP_NO_BACKEND;
 	return p->backend->state != SERIN_BACKEND_FREE && READ_ONCE(p->backend->hop)
 		       ? SERIN_GO_ON

@@ -23,13 +23,20 @@ static __always_inline __u32 tunnel_len(const struct packet *p)
 	}
 }
 
-/* A router on the way may have said that less fits. */
+/* What fits a tunnel, its headers taken off. A router on the way may have said that less does; not
+ * so little that IPv6 would have nothing left to send: nobody can act on that. */
 static __always_inline __u32 tunnel_mtu(const struct packet *p, __u32 mtu)
 {
-	__u32 path = READ_ONCE(p->backend->path_mtu);
-	__u32 age = (__u32)bpf_jiffies64() - READ_ONCE(p->backend->path_mtu_jiffies);
+	__u32 id = READ_ONCE(p->backend->path), len = tunnel_len(p), path;
+	struct serin_backend *end = bpf_map_lookup_elem(&backends, &id);
 
-	return path && path < mtu && age < path_mtu_jiffies ? path : mtu;
+	path = end ? READ_ONCE(end->path_mtu) : 0;
+	if (!path || path >= mtu ||
+	    (__u32)bpf_jiffies64() - READ_ONCE(end->path_mtu_jiffies) >= path_mtu_jiffies)
+		return mtu - len;
+	if (!p->ip4 && path < IP6_MIN_MTU + len)
+		path = IP6_MIN_MTU + len;
+	return (path < mtu ? path : mtu) - len;
 }
 
 static __always_inline int is_tunnelled(const struct packet *p)
@@ -45,6 +52,6 @@ static __always_inline int find_exit(struct packet *p)
 		return SERIN_DROP_NO_NEXT_HOP;
 	p->mtu = p->out->mtu;
 	if (is_tunnelled(p))
-		p->mtu = tunnel_mtu(p, p->mtu) - tunnel_len(p);
+		p->mtu = tunnel_mtu(p, p->mtu);
 	return p->ip_len > p->mtu ? SERIN_DROP_TOO_BIG : SERIN_GO_ON;
 }

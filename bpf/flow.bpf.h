@@ -175,6 +175,27 @@ static __always_inline int follow_request(struct packet *p, const struct flow_pl
 	return remember_flow(p, at);
 }
 
+/* Was the flow remembered, if it is one at all? Of a place that moves alone, not every flow is. */
+static __always_inline int must_be_remembered(const struct packet *p)
+{
+	if (READ_ONCE(p->service->forgot_jiffies))
+		return 0;
+	return p->udp ||
+	       (packet_is_error(p) && (READ_ONCE(p->service->flags) & SERIN_SERVICE_TRACKED));
+}
+
+/* An ICMP error about what a backend sent: it goes where the flow goes, and changes nothing. */
+static __always_inline int follow_error(struct packet *p, const struct flow_place *at)
+{
+	__u64 value = 0;
+
+	if (find_flow(at, &value))
+		return follow_entry(p, value) ? SERIN_GO_ON : SERIN_PASS_NO_FLOW;
+	if (must_be_remembered(p))
+		return SERIN_PASS_NO_FLOW;
+	return choose_base(p) ? choose_current(p) : SERIN_GO_ON;
+}
+
 /*
  * The base's backend answers a SYN that nobody remembers. Sent again, for the answer may be late or
  * lost, that SYN would choose anew: the client would take one backend's handshake and send what
@@ -209,11 +230,12 @@ static __always_inline int follow_reply(struct packet *p, const struct flow_plac
 	if (place) {
 		if (serin_flow_backend(value) != id)
 			return SERIN_PASS_NO_FLOW;
-		touch_flow(p, place, value);
+		if (!packet_is_error(p))
+			touch_flow(p, place, value);
 		return SERIN_GO_ON;
 	}
 	/* Every conversation is remembered that had room: what is not was begun by the backend. */
-	if (p->udp && !READ_ONCE(p->service->forgot_jiffies))
+	if (must_be_remembered(p))
 		return SERIN_PASS_NO_FLOW;
 	is_ours = is_unremembered_reply(p, at, id);
 	p->backend = sender;
@@ -229,5 +251,7 @@ static __noinline int follow_flow(struct packet *p)
 
 	if (!locate_flow(p, &at))
 		return SERIN_DROP_NO_BACKEND;
-	return p->is_reply ? follow_reply(p, &at) : follow_request(p, &at);
+	if (p->is_reply)
+		return follow_reply(p, &at);
+	return packet_is_error(p) ? follow_error(p, &at) : follow_request(p, &at);
 }

@@ -6,22 +6,13 @@
  */
 #pragma once
 
-#include "link.bpf.h"
+#include "checksum.bpf.h"
 #include "exit.bpf.h"
-#include "tunnel.bpf.h"
-
+#include "icmp_error.bpf.h"
+#include "link.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
-
-/* ~(~check + delta), in ones' complement; check and delta in wire order. */
-static __always_inline __u16 csum_add(__u16 check, __u32 delta)
-{
-	__u32 sum = (__u16)~check + delta;
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)~sum;
-}
+#include "tunnel.bpf.h"
 
 static __always_inline void rewrite_transport(struct packet *p, __u16 port_be, __u16 delta)
 {
@@ -72,14 +63,21 @@ static __always_inline void rewrite_network(struct packet *p, const struct serin
 }
 
 /* nat: the backend's address and port in place of the VIP's; in replies the reverse. */
-static __always_inline void rewrite_nat(struct packet *p)
+static __always_inline int rewrite_nat(struct packet *p)
 {
 	const struct serin_endpoint *to = p->is_reply ? &p->service->vip : &p->backend->at;
 	__u16 flip = p->is_reply ? 0xffff : 0; /* the way back subtracts what the way out added */
 
+	if (!p->tcp && !p->udp && packet_is_error(p)) {
+		if (rewrite_error(p))
+			return SERIN_PASS_MALFORMED;
+		take_ttl(p, 0);
+		return SERIN_GO_ON;
+	}
 	rewrite_transport(p, to->port_be, p->backend->l4_csum_delta ^ flip);
 	rewrite_network(p, &to->addr);
 	take_ttl(p, p->backend->l3_csum_delta ^ flip);
+	return SERIN_GO_ON;
 }
 
 /* Behind a header of its own. */
@@ -95,10 +93,10 @@ static __noinline int forward_enveloped(struct packet *p)
 
 static __always_inline int forward(struct packet *p)
 {
-	if (p->service->forwarding == SERIN_FORWARDING_NAT)
-		rewrite_nat(p);
-	else
+	if (p->service->forwarding != SERIN_FORWARDING_NAT)
 		take_ttl(p, 0);
+	else if (rewrite_nat(p))
+		return SERIN_PASS_MALFORMED;
 	if (is_tunnelled(p) || (p->link.count | p->out->tag_count)) {
 		if (forward_enveloped(p))
 			return SERIN_DROP_NO_ROOM;

@@ -20,6 +20,20 @@ static __always_inline struct serin_fragment_key fragment_key(const struct packe
 	};
 }
 
+/* The same, as pieces leave: so an ICMP error may quote them. */
+static __always_inline void note_sent(const struct packet *p, struct serin_fragment_key *key,
+				      const struct serin_fragment *fragment)
+{
+	if (p->service->forwarding != SERIN_FORWARDING_NAT || !p->backend)
+		return;
+	key->is_sent = 1;
+	if (p->is_reply)
+		key->src = p->service->vip.addr;
+	else
+		key->dst = p->backend->at.addr;
+	bpf_map_update_elem(&fragments, key, fragment, BPF_ANY);
+}
+
 /* After the first piece's way is known. */
 static __noinline int note_fragment(struct packet *p)
 {
@@ -33,15 +47,23 @@ static __noinline int note_fragment(struct packet *p)
 	};
 
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
+	note_sent(p, &key, &fragment);
 	return SERIN_GO_ON;
 }
 
-/* In place of all stages up to the flow. */
+/* In place of all stages up to the flow. An ICMP error's endpoints are the quoted piece's, the other
+ * way round. */
 static __noinline int recall_fragment(struct packet *p)
 {
 	struct serin_fragment_key key = fragment_key(p);
-	struct serin_fragment *first = bpf_map_lookup_elem(&fragments, &key);
+	struct serin_fragment *first;
 
+	if (packet_is_error(p)) {
+		key.src = p->dst.addr;
+		key.dst = p->src.addr;
+		key.is_sent = 1;
+	}
+	first = bpf_map_lookup_elem(&fragments, &key);
 	if (!first || (__u32)bpf_jiffies64() - first->jiffies > fragment_jiffies)
 		return SERIN_PASS_FRAGMENT;
 	p->service_id = first->service;
@@ -50,7 +72,7 @@ static __noinline int recall_fragment(struct packet *p)
 	p->backend = bpf_map_lookup_elem(&backends, &p->backend_id);
 	if (!p->service || !p->backend)
 		return SERIN_PASS_FRAGMENT;
-	p->is_reply = first->is_reply;
+	p->is_reply = packet_is_error(p) ? !first->is_reply : first->is_reply;
 	p->client = first->client.addr;
 	p->client_port_be = first->client.port_be;
 	return SERIN_GO_ON;

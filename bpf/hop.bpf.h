@@ -106,12 +106,15 @@ static __always_inline __u64 route_to(const struct packet *p)
 		      : route_to6(serin_addr_high(&p->client), serin_addr_low(&p->client));
 }
 
-/* Remembers the way back to a client that no gateway leads to. */
+/* Remembers the way back to a client that no gateway leads to. Not by an ICMP error, which comes from
+ * anybody but the client. */
 static __noinline int learn_client_hop(struct packet *p, struct serin_switches *s)
 {
 	__u64 hop = 0, *known;
 	__u32 slot;
 
+	if (packet_is_error(p))
+		return 0;
 	slot = arrival_port(p->ctx->ingress_ifindex, &p->link);
 	if (!slot)
 		return 0;

@@ -22,9 +22,10 @@ const volatile __u32 flow_evictions_per_jiffy;
 /* Idle times in jiffies, by enum serin_flow_state: older entries bind no SYN and no datagram. */
 const volatile __u64 flow_idle_jiffies[SERIN_FLOW_STATE_MASK + 1];
 
-/* SERIN_FRAGMENT_S and SERIN_PATH_MTU_S in jiffies. */
+/* SERIN_FRAGMENT_S, SERIN_PATH_MTU_S and a second in jiffies. */
 const volatile __u32 fragment_jiffies;
 const volatile __u32 path_mtu_jiffies;
+const volatile __u32 second_jiffies;
 
 /*
  * Where is a VIP's service?
@@ -220,6 +221,28 @@ struct {
 	__type(key, struct serin_addr);
 	__type(value, struct serin_vip);
 } vips SEC(".maps");
+
+/*
+ * Whose tunnels does an ICMP error quote?
+ * key: a tunnel's far end: a backend's address, the protocol, and gue's port or 0; value: the id of
+ *      the backend there whose path_mtu counts
+ * writer: user space; reader: learn_path_mtu(); size: limits.backends, allocated one by one
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct serin_endpoint);
+	__type(value, __u32);
+} tunnel_ends SEC(".maps");
+
+/* How many packets may still be answered. key: 0; writer: may_answer(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_budget);
+} answer_budget SEC(".maps");
 
 /* The few words that are one of a kind. key: 0; see struct serin_switches. */
 struct {

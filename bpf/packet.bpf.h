@@ -15,6 +15,8 @@
 #include <serin/abi.h>
 #include <serin/hash.h>
 
+#define IP6_MIN_MTU 1280 /* RFC 8200 5: every link takes that */
+
 #define READ_ONCE(x)	 (*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 
@@ -22,6 +24,9 @@
 #ifndef barrier_var
 #define barrier_var(var) asm volatile("" : "+r"(var))
 #endif
+
+/* Ethernet's header and what tags we read. */
+#define MAX_L2_LEN (sizeof(struct ethhdr) + SERIN_MAX_TAGS * sizeof(__u32))
 
 /* The same number, but to the verifier one it knows nothing of: ways that differ in it alone become
  * one, and a program that took a second to prove takes a fifth. */
@@ -50,6 +55,13 @@ struct piece {
 	__u32 id_be;
 };
 
+/* An ICMP error's: where in the frame is what will be rewritten. */
+struct quote {
+	__u16 icmp;  /* the ICMP header; 0: the packet is no error */
+	__u16 l4;    /* the quoted TCP or UDP header; 0: not quoted */
+	__u16 check; /* its checksum; 0: not quoted */
+};
+
 struct packet {
 	/* parse() */
 	struct xdp_md *ctx;
@@ -58,22 +70,24 @@ struct packet {
 	struct ipv6hdr *ip6;
 	struct tcphdr *tcp; /* and one of these, or both */
 	struct udphdr *udp;
-	struct serin_endpoint src; /* where it comes from and goes to, as it arrived */
+	/* Where it comes from and goes to, as it arrived. An ICMP error's are those of the packet it
+	 * quotes, the other way round: it goes where that one came from. */
+	struct serin_endpoint src;
 	struct serin_endpoint dst;
 	__u32 frame_len;
 	__u32 ip_len;	  /* the IP header and all that follows */
 	struct link link; /* as it came */
 	struct piece piece;
+	struct quote quote;
 
 	/* find_service() */
+	__u16 client_port_be;
+	struct serin_addr client;
 	struct serin_service *service;
 	__u32 service_id;
 	__u32 is_reply; /* from a backend to a client */
-	struct serin_addr client;
-	__u16 client_port_be;
 
 	/* choose_settled(), or follow_flow() where the place is moving */
-	__u32 is_settled;
 	__u32 is_new;	/* the first packet of a flow */
 	__u32 epoch;	/* the split it was chosen by */
 	__u32 fallback; /* 1 + the pool that should have taken it, had it had a backend */
@@ -86,6 +100,11 @@ struct packet {
 	__u32 out_port;
 	__u32 mtu; /* of what leaves, its tunnel's headers taken off */
 };
+
+static __always_inline int packet_is_error(const struct packet *p)
+{
+	return p->quote.icmp;
+}
 
 static __always_inline int packet_is_syn(const struct packet *p)
 {

@@ -13,6 +13,7 @@
 #include "fragment.bpf.h"
 #include "hop.bpf.h"
 #include "forward.bpf.h"
+#include "icmp_answer.bpf.h"
 #include "signals.bpf.h"
 
 static __always_inline int action_of(int reason)
@@ -40,6 +41,29 @@ static __always_inline int verdict(int reason, __u32 out_port)
 	return action_of(reason);
 }
 
+static __always_inline int find_backend(struct packet *p)
+{
+	int reason = find_service(p), moves = 0;
+
+	if (!reason)
+		reason = check_transit(p);
+	if (!reason)
+		reason = choose_settled(p, &moves);
+	if (!reason && moves)
+		reason = follow_flow(p);
+	if (!reason && p->piece.place == PIECE_FIRST)
+		reason = note_fragment(p);
+	return reason;
+}
+
+/* A later piece goes where the first one went. */
+static __always_inline int follow_first(struct packet *p)
+{
+	int reason = recall_fragment(p);
+
+	return reason ? reason : check_transit(p);
+}
+
 SEC("xdp.frags")
 int serin(struct xdp_md *ctx)
 {
@@ -48,15 +72,7 @@ int serin(struct xdp_md *ctx)
 
 	reason = parse(ctx, &p);
 	if (!reason)
-		reason = p.piece.place == PIECE_LATER ? recall_fragment(&p) : find_service(&p);
-	if (!reason)
-		reason = check_transit(&p);
-	if (!reason && p.piece.place != PIECE_LATER)
-		reason = choose_settled(&p);
-	if (!reason && p.piece.place != PIECE_LATER && !p.is_settled)
-		reason = follow_flow(&p);
-	if (!reason && p.piece.place == PIECE_FIRST)
-		reason = note_fragment(&p);
+		reason = p.piece.place == PIECE_LATER ? follow_first(&p) : find_backend(&p);
 	if (!reason)
 		reason = find_hop(&p);
 	if (!reason)
@@ -65,6 +81,10 @@ int serin(struct xdp_md *ctx)
 		reason = forward(&p);
 	if (reason == SERIN_FORWARD_TX || reason == SERIN_FORWARD_REDIRECT)
 		count_signals(&p);
+	else if (reason == SERIN_DROP_TOO_BIG)
+		reason = answer_too_big(&p);
+	else if (reason == SERIN_ANSWER_ECHO)
+		reason = answer_echo(&p);
 	return verdict(reason, p.out_port);
 }
 

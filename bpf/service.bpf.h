@@ -72,9 +72,12 @@ static __always_inline struct serin_direct_key direct_key(const struct serin_end
 static __noinline int note_direct(struct packet *p)
 {
 	__u32 id = 0, one = 1;
-	struct serin_backend *backend = backend_at(&p->dst, &id);
+	struct serin_backend *backend;
 	struct serin_direct_key key;
 
+	if (packet_is_error(p)) /* who knows whether there was such a conversation */
+		return SERIN_PASS_NO_SERVICE;
+	backend = backend_at(&p->dst, &id);
 	if (!backend || (p->tcp && p->tcp->rst))
 		return SERIN_PASS_NO_SERVICE;
 	key = direct_key(&p->src, id);

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "checksum.bpf.h"
 #include "link.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
@@ -33,7 +34,8 @@ struct envelope {
 	__u16 gue_port_be;
 	__u8 traffic_class;
 	__u8 protocol; /* of what follows the outer IP header; 0: there is none */
-	__u8 pad2[2];
+	__u8 inner_len; /* of the header after that: UDP's, or ICMP's, which others write */
+	__u8 pad2;
 };
 
 /* ---- gathering ---- */
@@ -74,6 +76,7 @@ static __always_inline void describe_tunnel(const struct packet *p, struct envel
 	e->protocol = p->ip4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	if (p->service->forwarding == SERIN_FORWARDING_GUE) {
 		e->gue_port_be = t->port_be;
+		e->inner_len = SERIN_GUE_LEN;
 		e->len += SERIN_GUE_LEN;
 		e->protocol = IPPROTO_UDP;
 	}
@@ -104,9 +107,7 @@ static __always_inline __u16 header_sum(const struct iphdr *ip)
 
 	for (int i = 0; i < (int)(sizeof(*ip) / sizeof(*word)); i++)
 		sum += word[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)~sum;
+	return (__u16)~csum_fold(sum);
 }
 
 /* Returns where the IP header ends, or NULL. */
@@ -163,7 +164,7 @@ static __always_inline __u32 outer_len(const struct envelope *e)
 {
 	if (!e->protocol)
 		return 0;
-	return (e->protocol == IPPROTO_UDP ? SERIN_GUE_LEN : 0) +
+	return e->inner_len +
 	       (e->type_be == bpf_htons(ETH_P_IP) ? SERIN_IPIP4_LEN : SERIN_IPIP6_LEN);
 }
 

@@ -202,7 +202,8 @@ struct serin_backend {
 	/* Tunnels: the longest packet that reaches it, if a router on the way said so; writer: packets */
 	__u16 path_mtu;
 	__u32 path_mtu_jiffies; /* when, low word; forgotten after SERIN_PATH_MTU_S */
-	__u8 pad2[12];
+	__u32 path;		/* whose path_mtu counts: one backend's of all at this address */
+	__u8 pad2[8];
 };
 serin_static_assert(sizeof(struct serin_backend) == 64, "a backend is one cache line");
 
@@ -346,7 +347,8 @@ struct serin_fragment_key {
 	struct serin_addr dst;
 	__u32 id_be;
 	__u8 protocol;
-	__u8 pad[3];
+	__u8 is_sent; /* src and dst are as it left, for ICMP errors that quote it; 0: as it came */
+	__u8 pad[2];
 };
 serin_static_assert(sizeof(struct serin_fragment_key) == 40, "ABI");
 
@@ -361,6 +363,16 @@ struct serin_fragment {
 serin_static_assert(sizeof(struct serin_fragment) == 56, "ABI");
 
 #define SERIN_FRAGMENT_S 30 /* as long as Linux waits for the rest of a datagram */
+
+/* What Serin answers itself, a CPU. RFC 1812 4.3.2.8 asks for a limit. */
+#define SERIN_ANSWERS_PER_S 1000
+#define SERIN_ANSWER_BURST  100
+
+struct serin_budget {
+	__u64 jiffies; /* when it was last filled */
+	__u64 credit;  /* an answer costs as much as there are jiffies in a second */
+};
+serin_static_assert(sizeof(struct serin_budget) == 16, "ABI");
 
 /* An address that is some service's VIP. */
 struct serin_vip {
@@ -420,7 +432,10 @@ serin_static_assert(sizeof(struct serin_counters) == 64, "ABI");
 	X(DROP_NO_NEXT_HOP, "no_next_hop", DROP)              \
 	X(DROP_TOO_BIG, "too_big", DROP)                      \
 	X(DROP_HEADERS, "extension_headers", DROP)            \
-	X(DROP_NO_ROOM, "no_headroom", DROP)
+	X(DROP_NO_ROOM, "no_headroom", DROP)                  \
+	X(PASS_TUNNEL_ERROR, "tunnel_error", PASS)            \
+	X(ANSWER_ECHO, "answered_echo", TX)                   \
+	X(ANSWER_TOO_BIG, "answered_too_big", TX)
 
 enum serin_reason {
 	SERIN_GO_ON,

@@ -122,6 +122,8 @@ int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_sp
 	b->pool = spec->pool;
 	b->weight = spec->weight;
 	b->has_direct = 0;
+	b->path_mtu = 0;
+	b->path = id; /* until dp_tunnel_ends_sync() */
 	b->hop = spec->hop;
 	set_deltas(b, &dp->services[spec->service].vip);
 	__atomic_store_n(&b->state, spec->state, __ATOMIC_RELEASE);
@@ -204,7 +206,7 @@ int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps)
 			dp_backend_free(dp, id);
 	dp_backends_forget(dp);
 	free(is_freed);
-	return result < 0 ? result : 0;
+	return result < 0 ? result : dp_tunnel_ends_sync(dp);
 }
 
 static void tell_freed(const struct dataplane *dp, uint32_t id, FILE *changes)

@@ -363,5 +363,7 @@ int plan_commit(struct dataplane *dp, struct plan *p, const struct dataplane_aut
 	dp_backends_forget(dp);
 	if (!error)
 		error = dp_tables_refresh_all(dp);
+	if (!error)
+		error = dp_tunnel_ends_sync(dp);
 	return error ? error : forget_pools(dp);
 }

@@ -33,6 +33,8 @@
 	X(DIRECT_FLOWS, direct_flows)         \
 	X(FRAGMENTS, fragments)               \
 	X(VIPS, vips)                         \
+	X(TUNNEL_ENDS, tunnel_ends)           \
+	X(ANSWER_BUDGET, answer_budget)       \
 	X(SWITCHES, switches)                 \
 	X(PORTS, ports)                       \
 	X(TX_PORTS, tx_ports)                 \
@@ -322,6 +324,11 @@ int dp_backend_tell_reap(struct dataplane *dp, const uint8_t *keeps, const uint8
 			 FILE *changes);
 /* Waits until no packet that was in the program when it was called still is. */
 void dp_wait_for_packets(void);
+
+/* ---- tunnel_ends.c ---- */
+
+/* Makes tunnel_ends, and the backends' `path`, what backends and services are now. */
+int dp_tunnel_ends_sync(struct dataplane *dp);
 
 /* ---- hops.c: next hops ---- */
 
