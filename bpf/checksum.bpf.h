@@ -20,7 +20,7 @@ static __always_inline __u16 csum_add(__u16 check, __u32 delta)
 /* Writes a field; returns what that adds to the sum of what it is in. */
 static __always_inline __u32 csum_replace(__u16 *field, __u16 fresh)
 {
-	__u32 delta = (__u16)~*field + (__u32)fresh;
+	__u32 delta = (__u16) ~*field + (__u32)fresh;
 
 	*field = fresh;
 	return delta;

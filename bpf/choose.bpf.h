@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "hairpin.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
@@ -41,7 +42,7 @@ static __always_inline int choose_settled(struct packet *p, int *moves)
 	int pool;
 
 	*moves = 1;
-	if (READ_ONCE(svc->flags) & SERIN_SERVICE_TRACKED)
+	if (READ_ONCE(svc->flags) & SERIN_SERVICE_REMEMBERS)
 		return SERIN_GO_ON;
 	hash = serin_flow_hash(&svc->now, &p->client, p->client_port_be);
 	epoch = READ_ONCE(svc->epoch);
@@ -59,6 +60,8 @@ static __always_inline int choose_settled(struct packet *p, int *moves)
 		return (*word & SERIN_SLOT_BACKEND) == p->backend_id ? SERIN_GO_ON
 								     : SERIN_PASS_NO_FLOW;
 	p->is_new = packet_is_syn(p);
+	if (p->is_new && refuse_hairpin(p))
+		return SERIN_DROP_HAIRPIN;
 	return set_backend(p, *word);
 }
 
@@ -186,4 +189,13 @@ static __noinline int choose_base(struct packet *p)
 	return p->backend->state != SERIN_BACKEND_FREE && READ_ONCE(p->backend->hop)
 		       ? SERIN_GO_ON
 		       : SERIN_DROP_NO_BACKEND;
+}
+
+/* Did a flow of this client that was born before the base's first change go to this backend? */
+static __always_inline int base_names(const struct serin_endpoint *client, __u32 service_id,
+				      __u32 backend)
+{
+	__u64 choice = base_choice(service_id, &client->addr, client->port_be);
+
+	return choice && (choice & SERIN_SLOT_BACKEND) == backend;
 }

@@ -74,7 +74,8 @@ static __always_inline void touch_flow(const struct packet *p, __u64 *place, __u
 	__u32 state = serin_flow_state(value);
 
 	/* A straggler goes where its flow went, and does not bring it back to life. */
-	if (state == SERIN_FLOW_SYN && !packet_may_begin(p) && flow_is_idle(value, now))
+	if (state == SERIN_FLOW_SYN && (p->is_reply || !packet_may_begin(p)) &&
+	    flow_is_idle(value, now))
 		return;
 	if (is_ended_by(p, state))
 		fresh = value_of_ended(value, now);
@@ -108,7 +109,8 @@ static __always_inline int follow_entry(struct packet *p, __u64 value)
 {
 	p->backend_id = serin_flow_backend(value);
 	p->backend = bpf_map_lookup_elem(&backends, &p->backend_id);
-	return p->backend && p->backend->state != SERIN_BACKEND_FREE && READ_ONCE(p->backend->hop);
+	return p->backend && p->backend->state != SERIN_BACKEND_FREE &&
+	       p->backend->service == p->service_id && READ_ONCE(p->backend->hop);
 }
 
 static __always_inline __u32 first_state(const struct packet *p)
@@ -126,6 +128,8 @@ static __always_inline int remember_flow(struct packet *p, const struct flow_pla
 
 	p->hop = READ_ONCE(p->backend->hop);
 	reason = find_exit(p);
+	if (!reason && p->is_new)
+		reason = refuse_hairpin(p);
 	if (reason) /* a frame that goes nowhere begins no flow */
 		return reason;
 	value = serin_flow_value(p->backend_id, first_state(p), p->epoch, bpf_jiffies64());
@@ -146,12 +150,15 @@ static __always_inline int rebind_flow(struct packet *p, __u64 *place, __u64 old
 	__u64 value, was;
 	int reason = choose_current(p);
 
+	p->is_new = packet_may_begin(p);
+	if (!reason && p->is_new)
+		reason = refuse_hairpin(p);
 	if (reason)
 		return reason;
-	p->is_new = packet_may_begin(p);
 	value = serin_flow_value(p->backend_id, first_state(p), p->epoch, bpf_jiffies64());
 	was = __sync_val_compare_and_swap(place, old, value);
-	if (was == old || serin_flow_state(was) == SERIN_FLOW_EVICTED)
+	p->is_unfollowed = was == old || serin_flow_state(was) == SERIN_FLOW_EVICTED;
+	if (p->is_unfollowed)
 		return SERIN_GO_ON;
 	p->is_new = 0;
 	return follow_entry(p, was) ? SERIN_GO_ON : choose_current(p);
@@ -168,6 +175,7 @@ static __always_inline int follow_request(struct packet *p, const struct flow_pl
 		touch_flow(p, place, value);
 		return SERIN_GO_ON;
 	}
+	p->is_unfollowed = 1;
 	p->is_new = packet_may_begin(p);
 	reason = p->is_new || choose_base(p) ? choose_current(p) : SERIN_GO_ON;
 	if (reason || (p->tcp && (p->tcp->rst || p->tcp->fin))) /* an end begins nothing */

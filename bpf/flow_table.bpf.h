@@ -45,19 +45,38 @@ static __always_inline int locate_buckets(struct flow_place *at, void *table)
 	return at->bucket[0] && at->bucket[1];
 }
 
+static __always_inline int locate_flow4(struct flow_place *at, const struct serin_addr *client,
+					__u16 port_be, __u32 service)
+{
+	at->key = serin_flow4_key(client->word_be[3], port_be, service);
+	at->hash = serin_flow4_hash(at->key, flow_secret);
+	return locate_buckets(at, &flows4);
+}
+
+static __always_inline int locate_flow6(struct flow_place *at, const struct serin_addr *client,
+					__u16 port_be, __u32 service)
+{
+	at->is_v6 = 1;
+	at->high = serin_addr_high(client);
+	at->low = serin_addr_low(client);
+	at->hash = serin_flow6_hash(client, port_be, service, flow_secret);
+	at->key = serin_flow6_key(at->hash, port_be, service);
+	return locate_buckets(at, &flows6);
+}
+
+/* The flow of the packet at hand; @at is all zero before. */
 static __always_inline int locate_flow(const struct packet *p, struct flow_place *at)
 {
-	if (p->ip4) {
-		at->key = serin_flow4_key(p->client.word_be[3], p->client_port_be, p->service_id);
-		at->hash = serin_flow4_hash(at->key, flow_secret);
-		return locate_buckets(at, &flows4);
-	}
-	at->is_v6 = 1;
-	at->high = serin_addr_high(&p->client);
-	at->low = serin_addr_low(&p->client);
-	at->hash = serin_flow6_hash(&p->client, p->client_port_be, p->service_id, flow_secret);
-	at->key = serin_flow6_key(at->hash, p->client_port_be, p->service_id);
-	return locate_buckets(at, &flows6);
+	return p->ip4 ? locate_flow4(at, &p->client, p->client_port_be, p->service_id)
+		      : locate_flow6(at, &p->client, p->client_port_be, p->service_id);
+}
+
+/* Any flow; @at is all zero before. */
+static __always_inline int locate_client(struct flow_place *at, const struct serin_addr *client,
+					 __u16 port_be, __u32 service)
+{
+	return serin_addr_is_v4(client) ? locate_flow4(at, client, port_be, service)
+					: locate_flow6(at, client, port_be, service);
 }
 
 /* Is this entry the flow's? Read as one: key, value, key again. */

@@ -57,7 +57,8 @@ static __always_inline int is_host(const struct serin_addr *a)
 
 	if (serin_addr_is_v4(a))
 		return last >> 24 && last >> 24 != 127 && last >> 24 < 224;
-	return first >> 24 != 0xff && (a->word_be[0] | a->word_be[1] | a->word_be[2] | (last & ~1u));
+	return first >> 24 != 0xff &&
+	       (a->word_be[0] | a->word_be[1] | a->word_be[2] | (last & ~1u));
 }
 
 /* One with IP options or extension headers is left to the host: the answer may owe them something. */

@@ -12,10 +12,10 @@
 #include "packet.bpf.h"
 #include "tunnel.bpf.h"
 
-#define ANSWER_TTL	     64
-#define TRAFFIC_CLASS_ICMP4  0xc0 /* RFC 1812 4.3.2.5: precedence 6 */
-#define ANSWER4_MAX	     576  /* RFC 1812 4.3.2.3 */
-#define ANSWER6_MAX	     1280 /* RFC 4443 2.4 (c) */
+#define ANSWER_TTL	    64
+#define TRAFFIC_CLASS_ICMP4 0xc0 /* RFC 1812 4.3.2.5: precedence 6 */
+#define ANSWER4_MAX	    576	 /* RFC 1812 4.3.2.3 */
+#define ANSWER6_MAX	    1280 /* RFC 4443 2.4 (c) */
 
 /* ---- echo ---- */
 
@@ -35,9 +35,8 @@ static __always_inline void turn_ipv4(struct iphdr *ip)
 
 	ip->saddr = ip->daddr;
 	ip->daddr = addr_be;
-	ip->check = csum_add(ip->check,
-			     csum_replace((__u16 *)&ip->ttl,
-					  bpf_htons(ANSWER_TTL << 8 | ip->protocol)));
+	ip->check = csum_add(ip->check, csum_replace((__u16 *)&ip->ttl,
+						     bpf_htons(ANSWER_TTL << 8 | ip->protocol)));
 }
 
 static __always_inline void turn_ipv6(struct ipv6hdr *ip)
@@ -199,7 +198,7 @@ static __noinline int answer_too_big(struct packet *p)
 	__u32 l3 = p->link.len;
 	struct envelope e = {};
 
-	if (!deserves_answer(p) || 
+	if (!deserves_answer(p) ||
 	    (void *)p->eth + p->link.len + quote_len > (void *)(long)p->ctx->data_end)
 		return SERIN_DROP_TOO_BIG;
 	if (is_v6 && mtu < IP6_MIN_MTU)

@@ -8,8 +8,8 @@
 #define IP_OFFSET	  0x1fff
 #define IP6_OFFSET	  0xfff8
 #define IP6_MORE	  0x0001
-#define MAX_HEADERS	  8   /* IPv6 extension headers walked, the Fragment header among them */
-#define MAX_HEADERS_LEN	  512 /* and their bytes, the last one's not counted */
+#define MAX_HEADERS	  8    /* IPv6 extension headers walked, the Fragment header among them */
+#define MAX_HEADERS_LEN	  512  /* and their bytes, the last one's not counted */
 #define MAX_AT		  8191 /* no header we read begins further on in a frame */
 
 static __always_inline void set_v4(struct serin_addr *a, __u32 addr_be)

@@ -22,9 +22,10 @@ const volatile __u32 flow_evictions_per_jiffy;
 /* Idle times in jiffies, by enum serin_flow_state: older entries bind no SYN and no datagram. */
 const volatile __u64 flow_idle_jiffies[SERIN_FLOW_STATE_MASK + 1];
 
-/* SERIN_FRAGMENT_S, SERIN_PATH_MTU_S and a second in jiffies. */
+/* SERIN_FRAGMENT_S, SERIN_PATH_MTU_S, SERIN_SHARED_QUIET_S and a second in jiffies. */
 const volatile __u32 fragment_jiffies;
 const volatile __u32 path_mtu_jiffies;
+const volatile __u32 shared_quiet_jiffies;
 const volatile __u32 second_jiffies;
 
 /*
@@ -100,7 +101,8 @@ struct {
 } backends SEC(".maps");
 
 /*
- * Which backend sent this reply? As service_index, by the backend's address, port and protocol.
+ * Which backend sent this reply? As service_index, by the backend's address, port and protocol: one
+ * of the entries there, the others being in its ring. Not for those who answer clients themselves.
  * size: two buckets for each four backends there may be, 64 bytes each
  */
 struct {
@@ -110,6 +112,19 @@ struct {
 	__type(key, __u32);
 	__type(value, struct serin_bucket);
 } backend_index SEC(".maps");
+
+/*
+ * Is this client one of its service's backends? Asked where the service's filter says maybe.
+ * key: address and service; value: unused; writer: user space (in it before the backend takes flows,
+ * out when it is freed); reader: is_backend_host(); size: limits.backends, allocated one by one
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct serin_host_key);
+	__type(value, __u32);
+} backend_hosts SEC(".maps");
 
 /*
  * Rules that send new flows of a client prefix to one pool whatever the split says.
@@ -189,7 +204,7 @@ struct {
 /*
  * Conversations with backends that go past their VIP, but through this host: their replies look like
  * ours and are not.
- * key: client and backend; value: unused; writer: note_direct(); reader: is_direct_reply()
+ * key: both ends; value: unused; writer: note_direct(); reader: is_direct_reply()
  * size: 65536, the least recently used goes first
  */
 struct {

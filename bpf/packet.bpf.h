@@ -85,7 +85,8 @@ struct packet {
 	struct serin_addr client;
 	struct serin_service *service;
 	__u32 service_id;
-	__u32 is_reply; /* from a backend to a client */
+	__u32 is_reply;	     /* from a backend to a client */
+	__u32 is_unfollowed; /* by follow_flow(): a request that no entry led to its backend */
 
 	/* choose_settled(), or follow_flow() where the place is moving */
 	__u32 is_new;	/* the first packet of a flow */

@@ -13,7 +13,6 @@
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
-
 struct cursor {
 	void *pos;
 	void *end;     /* of the frame's first buffer */

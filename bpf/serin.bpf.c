@@ -8,6 +8,7 @@
 #include "parse.bpf.h"
 #include "service.bpf.h"
 #include "choose.bpf.h"
+#include "shared.bpf.h"
 #include "exit.bpf.h"
 #include "flow.bpf.h"
 #include "fragment.bpf.h"
@@ -51,6 +52,8 @@ static __always_inline int find_backend(struct packet *p)
 		reason = choose_settled(p, &moves);
 	if (!reason && moves)
 		reason = follow_flow(p);
+	if (!reason && p->is_unfollowed && p->backend && READ_ONCE(p->backend->next_shared))
+		reason = claim_shared(p);
 	if (!reason && p->piece.place == PIECE_FIRST)
 		reason = note_fragment(p);
 	return reason;

@@ -7,6 +7,7 @@
 
 #include "maps.bpf.h"
 #include "packet.bpf.h"
+#include "shared.bpf.h"
 
 static __always_inline struct serin_service *service_at(const struct serin_endpoint *at, __u32 *id)
 {
@@ -57,30 +58,19 @@ static __always_inline struct serin_backend *backend_at(const struct serin_endpo
 	return NULL;
 }
 
-static __always_inline struct serin_direct_key direct_key(const struct serin_endpoint *client,
-							  __u32 backend)
-{
-	return (struct serin_direct_key){
-		.client = client->addr,
-		.backend = backend,
-		.client_port_be = client->port_be,
-	};
-}
-
 /* Not for a VIP and not from a backend: is it for a backend's own address? Then so is the answer. A
  * reset, though, has none: it may be a client's word to a backend whose answer came too late. */
 static __noinline int note_direct(struct packet *p)
 {
+	struct serin_direct_key key = {.client = p->src, .backend = p->dst};
 	__u32 id = 0, one = 1;
 	struct serin_backend *backend;
-	struct serin_direct_key key;
 
 	if (packet_is_error(p)) /* who knows whether there was such a conversation */
 		return SERIN_PASS_NO_SERVICE;
 	backend = backend_at(&p->dst, &id);
 	if (!backend || (p->tcp && p->tcp->rst))
 		return SERIN_PASS_NO_SERVICE;
-	key = direct_key(&p->src, id);
 	if (!bpf_map_lookup_elem(&direct_flows, &key))
 		bpf_map_update_elem(&direct_flows, &key, &one, BPF_ANY);
 	if (!READ_ONCE(backend->has_direct))
@@ -90,7 +80,7 @@ static __noinline int note_direct(struct packet *p)
 
 static __noinline int is_direct_reply(struct packet *p)
 {
-	struct serin_direct_key key = direct_key(&p->dst, p->backend_id);
+	struct serin_direct_key key = {.client = p->dst, .backend = p->src};
 
 	return bpf_map_lookup_elem(&direct_flows, &key) != NULL;
 }
@@ -109,14 +99,18 @@ static __always_inline int find_service(struct packet *p)
 	/* What it begins itself, or answers past the VIP, is none of ours. */
 	if (packet_is_syn(p) || (READ_ONCE(p->backend->has_direct) && is_direct_reply(p)))
 		return SERIN_PASS_NO_FLOW;
-	p->service_id = p->backend->service;
-	p->service = bpf_map_lookup_elem(&services, &p->service_id);
-	if (!p->service)
-		return SERIN_PASS_NO_SERVICE;
 	p->is_reply = 1;
 	p->client = p->dst.addr;
 	p->client_port_be = p->dst.port_be;
-	return SERIN_GO_ON;
+	if (READ_ONCE(p->backend->next_shared)) {
+		p->backend_id = find_sharer(&p->dst, &p->src, p->backend_id) - 1;
+		p->backend = bpf_map_lookup_elem(&backends, &p->backend_id);
+		if (!p->backend)
+			return SERIN_PASS_NO_FLOW;
+	}
+	p->service_id = p->backend->service;
+	p->service = bpf_map_lookup_elem(&services, &p->service_id);
+	return p->service ? SERIN_GO_ON : SERIN_PASS_NO_SERVICE;
 }
 
 static __always_inline int packet_is_expiring(const struct packet *p)

@@ -33,7 +33,7 @@ struct envelope {
 	__u16 df_be;
 	__u16 gue_port_be;
 	__u8 traffic_class;
-	__u8 protocol; /* of what follows the outer IP header; 0: there is none */
+	__u8 protocol;	/* of what follows the outer IP header; 0: there is none */
 	__u8 inner_len; /* of the header after that: UDP's, or ICMP's, which others write */
 	__u8 pad2;
 };

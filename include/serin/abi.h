@@ -20,6 +20,7 @@
 #define SERIN_BUCKET_WAYS    16 /* entries per index bucket: one cache line */
 #define SERIN_INDEX_ID_BITS  20 /* an index word is a tag above and an id + 1 below */
 #define SERIN_MAX_BACKENDS   ((1u << SERIN_INDEX_ID_BITS) - 2)
+#define SERIN_SHARED_MAX     16 /* services whose replies come back here from one backend */
 #define SERIN_TABLE_SIZE_MAX 655373u
 
 #ifdef __cplusplus
@@ -113,7 +114,9 @@ enum serin_forwarding {
 enum serin_service_flags {
 	SERIN_SERVICE_TARGETS = 1 << 0, /* has target rules: ask them for a new flow */
 	SERIN_SERVICE_TRACKED = 1 << 1, /* every flow is remembered */
+	SERIN_SERVICE_SHARING = 1 << 2, /* so it is while others have backends of its, by nat */
 };
+#define SERIN_SERVICE_REMEMBERS (SERIN_SERVICE_TRACKED | SERIN_SERVICE_SHARING)
 
 /* What makes a client a point of the unit interval and a slot of a Maglev table. */
 struct serin_hashing {
@@ -175,7 +178,6 @@ enum serin_backend_state {
 	SERIN_BACKEND_UP,
 	SERIN_BACKEND_DRAINING, /* by an operator: takes no new flow, keeps its old ones */
 	SERIN_BACKEND_LEAVING, /* not in the configuration: draining, then freed with its last flow */
-	SERIN_BACKEND_RETIRED, /* another service has it: its number is kept till this one settles */
 	SERIN_BACKEND_STATE_MAX,
 };
 
@@ -187,6 +189,10 @@ enum serin_backend_state {
 
 #define SERIN_PATH_MTU_S 600 /* RFC 1191 6.3: ask again for a longer path after ten minutes */
 
+/*
+ * A service's backend. Services that name one endpoint have an entry each; those whose replies come
+ * back here form a ring, one of which the index names.
+ */
 struct serin_backend {
 	struct serin_endpoint at;
 	__u32 service;
@@ -198,12 +204,13 @@ struct serin_backend {
 	__u16 l4_csum_delta; /* and to the TCP or UDP sum, pseudo header included */
 	__u32 weight;
 	__u8 hop_failures; /* user space's: passes running that found its neighbour gone */
-	__u8 pad;
+	__u8 has_past;	   /* flows that nobody remembers may live, of before its service shared */
 	/* Tunnels: the longest packet that reaches it, if a router on the way said so; writer: packets */
 	__u16 path_mtu;
 	__u32 path_mtu_jiffies; /* when, low word; forgotten after SERIN_PATH_MTU_S */
 	__u32 path;		/* whose path_mtu counts: one backend's of all at this address */
-	__u8 pad2[8];
+	__u32 next_shared; /* id + 1 of the endpoint's next entry, round to the first; 0: alone */
+	__u8 pad2[4];
 };
 serin_static_assert(sizeof(struct serin_backend) == 64, "a backend is one cache line");
 
@@ -334,12 +341,21 @@ struct serin_routes {
 
 /* A conversation with a backend's own address, which is none of ours. */
 struct serin_direct_key {
-	struct serin_addr client;
-	__u32 backend;
-	__u16 client_port_be;
-	__u16 pad;
+	struct serin_endpoint client;
+	struct serin_endpoint backend;
 };
-serin_static_assert(sizeof(struct serin_direct_key) == 24, "ABI");
+serin_static_assert(sizeof(struct serin_direct_key) == 40, "ABI");
+
+/* An address that a service has backends at. */
+struct serin_host_key {
+	struct serin_addr addr;
+	__u32 service;
+};
+serin_static_assert(sizeof(struct serin_host_key) == 20, "ABI");
+
+/* A flow that is closing and has been silent for so long gives way to another service's flow of the
+ * same client and port to the same backend. */
+#define SERIN_SHARED_QUIET_S 2
 
 /* Later pieces of a datagram have no ports: they go where the first one went. */
 struct serin_fragment_key {
@@ -432,6 +448,8 @@ serin_static_assert(sizeof(struct serin_counters) == 64, "ABI");
 	X(DROP_NO_NEXT_HOP, "no_next_hop", DROP)              \
 	X(DROP_TOO_BIG, "too_big", DROP)                      \
 	X(DROP_HEADERS, "extension_headers", DROP)            \
+	X(DROP_SHARED_BUSY, "shared_backend_busy", DROP)      \
+	X(DROP_HAIRPIN, "hairpin", DROP)                      \
 	X(DROP_NO_ROOM, "no_headroom", DROP)                  \
 	X(PASS_TUNNEL_ERROR, "tunnel_error", PASS)            \
 	X(ANSWER_ECHO, "answered_echo", TX)                   \

@@ -158,6 +158,14 @@ SERIN_INLINE __u32 serin_index_id(__u32 word)
 	return (word & ((1u << SERIN_INDEX_ID_BITS) - 1)) - 1;
 }
 
+/* The bit of serin_service.host_filter that an address has: 0 .. 511. */
+SERIN_INLINE __u32 serin_host_bit(const struct serin_addr *a)
+{
+	return (__u32)((serin_addr_high(a) * 0xff51afd7ed558ccdull + serin_addr_low(a)) *
+			       SERIN_GOLDEN >>
+		       55);
+}
+
 SERIN_INLINE __u32 serin_port_home(__u32 ifindex)
 {
 	return ifindex % (SERIN_MAX_PORTS - 1) + 1;

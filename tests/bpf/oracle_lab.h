@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns the world of the oracle: seven services whose pools and backends come and go, what was asked for
- * last, and the changes an operator, a file or a failing backend may make. What flows must do
- * meanwhile is oracle_test.c's. For inclusion by one test program each.
+ * Owns the world of the oracle: seven services whose pools and backends come and go, some of them
+ * shared, what was asked for last, and the changes an operator, a file or a failing backend may make.
+ * What flows must do meanwhile is oracle_test.c's. For inclusion by one test program each.
  */
 #pragma once
 
@@ -43,7 +43,7 @@ struct o_service {
 	uint16_t port; /* of its backends */
 	uint8_t protocol;
 	bool is_v4, by_client;
-	unsigned int sibling; /* whose backends it may take over; itself: nobody's */
+	unsigned int sibling; /* whose backends it may have, too; itself: nobody's */
 };
 
 static const struct o_service o_services[O_SERVICES] = {
@@ -88,13 +88,18 @@ static inline int64_t o_backend(unsigned int s, unsigned int slot)
 	char text[NET_ADDR_LEN];
 	struct serin_endpoint at;
 	struct in6_addr addr;
-	int64_t id;
 
 	o_address(s, slot, text);
 	addr = lab_addr(text);
 	at = dp_endpoint(&addr, o_port(s, slot), o_services[s].protocol);
-	id = dp_backend_at(o_dp, &at);
-	return id >= 0 && o_dp->backends[id].service == o_ids[s] ? id : -1;
+	for (uint32_t id = 0; id < o_dp->meta.max_backends; id++) {
+		const struct serin_backend *b = &o_dp->backends[id];
+
+		if (b->state != SERIN_BACKEND_FREE && b->service == o_ids[s] &&
+		    serin_endpoint_equal(&b->at, &at))
+			return id;
+	}
+	return -1;
 }
 
 static inline bool o_is_down(unsigned int s, unsigned int slot)
@@ -261,19 +266,6 @@ static inline void o_set_down(unsigned int s, unsigned int slot, bool down)
 	dataplane_close(dp);
 }
 
-/* The wish that a backend be in this pool, or in none; what the sibling has of it, it loses. False:
- * a primary would be left without. */
-static inline bool o_put(unsigned int s, unsigned int slot, int pool)
-{
-	struct o_wish *w = &o_wishes[s], *other = &o_wishes[o_services[s].sibling];
-	unsigned int twin = slot > O_HOSTS ? slot - O_HOSTS : slot + O_HOSTS;
-
-	w->pool[slot] = (uint8_t)pool;
-	if (twin < O_SLOTS && pool != O_NO_POOL)
-		other->pool[twin] = O_NO_POOL;
-	return o_pool_size(w, O_STABLE) && o_pool_size(other, O_STABLE);
-}
-
 /* A file that differs from the last in one thing. */
 static inline void o_wish_something(unsigned int s)
 {
@@ -301,10 +293,10 @@ static inline void o_wish_something(unsigned int s)
 		break;
 	case 4:
 	case 5:
-		o_put(s, slot, O_NO_POOL);
+		o_wishes[s].pool[slot] = O_NO_POOL;
 		break;
 	default:
-		o_put(s, slot, (int)lab_below(O_POOLS));
+		o_wishes[s].pool[slot] = (uint8_t)lab_below(O_POOLS);
 	}
 }
 
@@ -367,6 +359,14 @@ static inline void o_age(struct dataplane *dp, o_judge *is_over)
 	}
 }
 
+/* The others are none of this: they have changed just now, however long the test has run. */
+static inline void o_postpone_others(struct dataplane *dp, uint32_t service)
+{
+	for (uint32_t id = 0; id < dp->meta.max_services; id++)
+		if (id != service && dp->services[id].changed_ns)
+			dp_service_changed(dp, id);
+}
+
 /*
  * As if all idle times had passed since the service's last change. The view's own idle times are
  * short, for the machine's clock may have begun a minute ago; those flows that go on have just sent
@@ -383,6 +383,7 @@ static inline void o_settle(unsigned int s, o_judge *is_over)
 	o_age(dp, is_over);
 	for (int i = 0; i < SERIN_FLOW_STATE_MAX; i++)
 		dp->meta.idle_s[i] = 5;
+	o_postpone_others(dp, o_ids[s]);
 	svc->changed_ns = changed ? 1 : 0;
 	svc->forgot_jiffies = 0;
 	assert_int_equal(dataplane_maintain(dp, rtnl), 0);

@@ -5,7 +5,8 @@
  * elsewhere than where it was born, unless its backend is down; then it has the current choice.
  *
  * Where the oracle allows two answers: a SYN that is sent again before anything else was, and whose
- * place has begun to move meanwhile, is a first packet like any other.
+ * place has begun to move meanwhile, is a first packet like any other. And a flow that is met after
+ * its SYN and half closed before anything answers has ended, as far as the flow table knows.
  */
 #include "oracle_lab.h"
 
@@ -23,7 +24,6 @@ struct flow {
 	uint16_t port;
 	enum stage stage;
 	unsigned int home; /* slot */
-	bool is_lost;	   /* its home is another service's now */
 	bool is_bound;	   /* it has an entry by its SYN: one sent again changes nothing */
 };
 
@@ -66,7 +66,7 @@ static unsigned int current_choice(const struct flow *f, bool *is_settled)
 
 static bool is_homeless(const struct flow *f)
 {
-	return f->is_lost || o_is_down(f->service, f->home);
+	return o_is_down(f->service, f->home);
 }
 
 /* Does an entry keep a new flow of the same addresses and ports from the current choice? */
@@ -84,6 +84,21 @@ static bool is_held(const struct flow *f)
 		 o_dp->backends[serin_flow_backend(value)].state == SERIN_BACKEND_UP));
 }
 
+static bool is_given_up(const struct flow *f)
+{
+	const struct serin_service *svc = &o_dp->services[o_ids[f->service]];
+	struct serin_addr client = addr_of(f);
+	int64_t id = o_backend(f->service, f->home);
+	uint64_t value = 0, now = 0;
+
+	if ((f->stage != CLIENT_DONE && f->stage != BACKEND_DONE) || id < 0)
+		return false;
+	assert_int_equal(dp_jiffies(o_dp, &now), 0);
+	if (dp_flow_find(o_dp, o_ids[f->service], &client, htons(f->port), &value))
+		return svc->flags & SERIN_SERVICE_REMEMBERS && !o_dp->backends[id].has_past;
+	return !dp_flow_is_alive(o_dp, value, now);
+}
+
 static void complain(const struct flow *f, const char *what, unsigned int to, unsigned int expected)
 {
 	struct serin_addr client = addr_of(f);
@@ -92,12 +107,12 @@ static void complain(const struct flow *f, const char *what, unsigned int to, un
 	uint64_t value = 0;
 	bool has_entry = !dp_flow_find(o_dp, o_ids[f->service], &client, htons(f->port), &value);
 
-	fail_msg("after %u changes: flow %td of %s, %s%s%s: %s went to %u, not %u; home %u (%s), "
+	fail_msg("after %u changes: flow %td of %s, %s%s: %s went to %u, not %u; home %u (%s), "
 		 "current %u, place %s, entry %d state %u backend slot %u",
 		 done.changes, f - flows, o_services[f->service].name, stage_names[f->stage],
-		 f->is_lost ? ", lost" : "", f->is_bound ? ", bound" : "", what, to, expected,
-		 f->home, is_homeless(f) ? "down" : "there", current,
-		 is_settled ? "settled" : "moving", has_entry, serin_flow_state(value),
+		 f->is_bound ? ", bound" : "", what, to, expected, f->home,
+		 is_homeless(f) ? "down" : "there", current, is_settled ? "settled" : "moving",
+		 has_entry, serin_flow_state(value),
 		 has_entry ? slot_of_id(f->service, serin_flow_backend(value)) : 0);
 }
 
@@ -140,23 +155,19 @@ static unsigned int send_packet(const struct flow *f, uint8_t flags)
 	return o_slot_of(f->service, &to, frame_get16(out.bytes + frame_l4_offset(out.bytes) + 2));
 }
 
-/*
- * A packet that is not the first: to its home, or if that is down to the current choice. If another
- * service took its home it is over and forgotten, but its packets must not leave the service.
- */
+/* A packet that is not the first: to its home, or if that is down to the current choice. */
 static void go_on(struct flow *f, uint8_t flags)
 {
 	bool was_homeless = is_homeless(f);
 	unsigned int expected = was_homeless ? current_choice(f, NULL) : f->home;
 	unsigned int to = send_packet(f, flags);
 
-	if (to != expected && !(f->is_lost && to && to < O_SLOTS && !o_is_down(f->service, to)))
+	if (to != expected)
 		complain(f, "a packet", to, expected);
 	if (!was_homeless || !to)
 		return;
 	done.moved++;
 	f->home = to;
-	f->is_lost = false;
 	f->is_bound = true;
 	if (flags & (FRAME_FIN | FRAME_RST)) /* nobody remembers that one */
 		f->stage = OVER;
@@ -179,7 +190,6 @@ static void be_born(struct flow *f)
 		complain(f, "its first packet", to, expected);
 	f->stage = to ? (o_services[f->service].protocol == IPPROTO_UDP ? OPEN : OPENING) : OVER;
 	f->home = to;
-	f->is_lost = false;
 	f->is_bound = !e.is_settled;
 	done.born++;
 }
@@ -195,7 +205,6 @@ static void syn_again(struct flow *f)
 		complain(f, "its SYN, again,", to, f->home);
 	done.reborn += to != f->home;
 	f->is_bound = !is_settled;
-	f->is_lost = false;
 	f->home = to;
 	if (!to)
 		f->stage = OVER;
@@ -326,6 +335,8 @@ static void step_flow(struct flow *f)
 		begin(f);
 	else if (f->stage == OPENING)
 		step_opening(f);
+	else if (is_given_up(f))
+		f->stage = OVER;
 	else
 		step_open(f);
 }
@@ -379,8 +390,8 @@ static void apply_something(void)
 		ids[n] = flows[n].stage ? o_backend(flows[n].service, flows[n].home) : -1;
 	o_apply(before);
 	for (int n = 0; n < FLOWS; n++)
-		if (flows[n].stage && o_backend(flows[n].service, flows[n].home) != ids[n])
-			flows[n].is_lost = true;
+		if (flows[n].stage)
+			assert_int_equal(o_backend(flows[n].service, flows[n].home), ids[n]);
 }
 
 /* Every flow that lives says so; of the others, half the time, go those that settling waits for. */
@@ -389,6 +400,8 @@ static void settle_one(unsigned int s)
 	bool kills = lab_below(2);
 
 	for (struct flow *f = flows; f < flows + FLOWS; f++) {
+		if (f->service == s && is_given_up(f))
+			f->stage = OVER;
 		if (f->service != s || !f->stage)
 			continue;
 		if (f->stage == OPENING)

@@ -14,8 +14,8 @@
 #include <bpf/bpf_helpers.h>
 
 const volatile __u16 gue_port = 6080;
-__u64 taken_off;   /* packets */
-__u64 sources[4];  /* a bit for each value of an outer source's last byte, or of a port's */
+__u64 taken_off;  /* packets */
+__u64 sources[4]; /* a bit for each value of an outer source's last byte, or of a port's */
 
 struct outer {
 	__u32 len; /* of the headers to take off; 0: none */
@@ -44,8 +44,7 @@ static int inside(struct outer *o, void *at, void *end, __u8 protocol)
 	}
 	if (protocol != IPPROTO_IPIP && protocol != IPPROTO_IPV6)
 		return 0;
-	o->inner_type_be =
-		protocol == IPPROTO_IPIP ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	o->inner_type_be = protocol == IPPROTO_IPIP ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	return 1;
 }
 

@@ -285,8 +285,9 @@ static void test_two_services(void **state)
 		{GOOD SECOND("b", "192.0.2.10", "10.0.0.1"), 10, 18,
 		 "192.0.2.10:80 (tcp) is the VIP of another service already (service 'web', line "
 		 "4)"},
-		{GOOD SECOND("b", "192.0.2.1", "10.0.0.11"), 11, 41,
-		 "nobody could tell whose replies it sends (service 'web', pool 'stable', line 9)"},
+		{GOOD SECOND("b", "192.0.2.1", "10.0.0.11}, {address: 10.0.0.11"), 11, 63,
+		 "is a backend of this pool already; give it a weight to have it chosen more often "
+		 "(service 'b', pool 'stable', line 11)"},
 		{GOOD SECOND("b", "192.0.2.1", "192.0.2.10"), 11, 41, "is a VIP"},
 		{GOOD SECOND("b", "10.0.0.11", "10.0.0.1"), 9, 26, "is a VIP"},
 	};
@@ -294,6 +295,59 @@ static void test_two_services(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(wrong); i++)
 		assert_wrong(&wrong[i]);
+}
+
+static int write_sharers(char *text, size_t size, unsigned int count)
+{
+	int len = snprintf(text, size, TOP "services:\n");
+
+	for (unsigned int i = 0; i < count; i++)
+		len += snprintf(text + len, size - (size_t)len,
+				SECOND("s%u", "192.0.2.%u", "10.0.0.1"), i, i + 1);
+	return len;
+}
+
+/* Any number of services may have a backend, up to what a reply can be told from. */
+static void test_services_share_backends(void **state)
+{
+	struct config_errors errors = {0};
+	struct wrong wrong = {.line = 5 + 2 * SERIN_SHARED_MAX, .column = 41};
+	char text[8192], message[128];
+	struct model *m = NULL;
+	int len = write_sharers(text, sizeof(text), SERIN_SHARED_MAX);
+
+	(void)state;
+	assert_int_equal(config_parse(text, (size_t)len, &m, &errors), 0);
+	assert_int_equal(m->service_count, SERIN_SHARED_MAX);
+	for (size_t i = 0; i < m->service_count; i++)
+		assert_int_equal(m->services[i].pools[0].backends[0].address.s6_addr[15], 1);
+	model_free(m);
+	write_sharers(text, sizeof(text), SERIN_SHARED_MAX + 1);
+	snprintf(message, sizeof(message),
+		 "10.0.0.1:80 (tcp) is a backend of %u services already; with 'forwarding: nat'",
+		 SERIN_SHARED_MAX);
+	wrong.text = text;
+	wrong.message = message;
+	assert_wrong(&wrong);
+}
+
+/* Every service that has a VIP as its backend is told so, not the first one alone. */
+static void test_services_share_a_vip_as_backend(void **state)
+{
+	static const char text[] = GOOD SECOND("b", "192.0.2.1", "192.0.2.10")
+		SECOND("c", "192.0.2.2", "192.0.2.10");
+	struct config_errors errors = {0};
+	struct model *m = NULL;
+
+	(void)state;
+	assert_int_equal(config_parse(text, strlen(text), &m, &errors), -EINVAL);
+	assert_int_equal(errors.count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(errors.list[i].line, 11 + 2 * i);
+		assert_non_null(strstr(errors.list[i].message, "is a VIP; packets sent there"));
+		assert_non_null(strstr(errors.list[i].message, "(service 'web', line 4)"));
+	}
+	config_errors_fini(&errors);
 }
 
 static void test_more_backends_than_slots(void **state)
@@ -387,6 +441,8 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_one_service),
 		cmocka_unit_test(test_two_services),
+		cmocka_unit_test(test_services_share_backends),
+		cmocka_unit_test(test_services_share_a_vip_as_backend),
 		cmocka_unit_test(test_more_backends_than_slots),
 		cmocka_unit_test(test_an_alias_is_one_error),
 		cmocka_unit_test(test_all_errors_in_the_order_of_the_text),

@@ -93,7 +93,7 @@ static size_t count_claims(const struct model *m)
 	return count;
 }
 
-/* What to say of a claim on what the earlier one has. */
+/* What to say of a claim on what the earlier one has; NULL: they may both. */
 static const char *conflict(const struct claim *claim, const struct claim *earlier)
 {
 	if (claim->pool == POOL_NONE)
@@ -101,14 +101,14 @@ static const char *conflict(const struct claim *claim, const struct claim *earli
 	if (earlier->pool == POOL_NONE)
 		return "is a VIP; packets sent there would come back here";
 	if (claim->svc != earlier->svc)
-		return "is a backend of another service already; with 'forwarding: nat' nobody "
-		       "could tell whose replies it sends";
+		return NULL;
 	if (claim->pool != earlier->pool)
 		return "is a backend of another pool of this service already";
 	return "is a backend of this pool already; give it a weight to have it chosen more often";
 }
 
-static void check_claim(struct reader *r, const struct claim *claim, const struct claim *earlier)
+static void refuse_claim(struct reader *r, const struct claim *claim, const struct claim *earlier,
+			 const char *why)
 {
 	const char *key = claim->pool == POOL_NONE ? "vip" : "address";
 	const struct model_service *svc = earlier->svc;
@@ -118,8 +118,43 @@ static void check_claim(struct reader *r, const struct claim *claim, const struc
 	if (earlier->pool != POOL_NONE)
 		snprintf(pool, sizeof(pool), ", pool '%s'", svc->pools[earlier->pool].name);
 	errors_add(&r->errors, node_place(claim->node, key), "%s (%s) %s (service '%s'%s, line %u)",
-		   endpoint, model_protocol_name(claim->protocol), conflict(claim, earlier),
-		   svc->name, pool, earlier->node->at.line);
+		   endpoint, model_protocol_name(claim->protocol), why, svc->name, pool,
+		   earlier->node->at.line);
+}
+
+/* A backend that is one of too many services: each of their replies is looked for among them all. */
+static void check_sharers(struct reader *r, const struct claim *list, size_t count)
+{
+	size_t sharers = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		char endpoint[NET_ENDPOINT_LEN];
+
+		if (list[i].pool == POOL_NONE ||
+		    !model_forwarding_returns(list[i].svc->forwarding) ||
+		    ++sharers != SERIN_SHARED_MAX + 1)
+			continue;
+		net_format_endpoint(&list[i].address, list[i].port, endpoint);
+		errors_add(&r->errors, node_place(list[i].node, "address"),
+			   "%s (%s) is a backend of %u services already; with 'forwarding: %s' no "
+			   "more can have one",
+			   endpoint, model_protocol_name(list[i].protocol), SERIN_SHARED_MAX,
+			   model_forwarding_name(list[i].svc->forwarding));
+	}
+}
+
+/* All claims of one endpoint: the VIPs first, and each service's backends together. */
+static void check_endpoint(struct reader *r, const struct claim *list, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		bool is_on_vip = list[0].pool == POOL_NONE && list[i].pool != POOL_NONE;
+		const struct claim *earlier = is_on_vip ? &list[0] : &list[i - 1];
+		const char *why = conflict(&list[i], earlier);
+
+		if (why)
+			refuse_claim(r, &list[i], earlier, why);
+	}
+	check_sharers(r, list, count);
 }
 
 static void check_endpoints(struct reader *r, const struct node *first)
@@ -127,6 +162,7 @@ static void check_endpoints(struct reader *r, const struct node *first)
 	const struct model *m = r->model;
 	const struct node *node = first;
 	struct claims c = {.list = calloc(count_claims(m) + 1, sizeof(*c.list))};
+	size_t begin = 0;
 
 	if (!c.list) {
 		r->errors.is_no_memory = true;
@@ -135,9 +171,12 @@ static void check_endpoints(struct reader *r, const struct node *first)
 	for (size_t i = 0; i < m->service_count; i++, node = node->next)
 		add_service(&c, &m->services[i], node);
 	qsort(c.list, c.count, sizeof(*c.list), by_claim);
-	for (size_t i = 1; i < c.count; i++)
-		if (!by_endpoint(&c.list[i], &c.list[i - 1]))
-			check_claim(r, &c.list[i], &c.list[i - 1]);
+	for (size_t end = 1; begin < c.count; end++) {
+		if (end < c.count && !by_endpoint(&c.list[end], &c.list[begin]))
+			continue;
+		check_endpoint(r, c.list + begin, end - begin);
+		begin = end;
+	}
 	free(c.list);
 }
 

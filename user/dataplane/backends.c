@@ -89,32 +89,21 @@ void dp_backends_forget(struct dataplane *dp)
 {
 	if (!dp->is_gone)
 		return;
+	dp_wait_for_packets();
 	dp_flows_forget(dp, dp->is_gone);
 	free(dp->is_gone);
 	dp->is_gone = NULL;
 }
 
-/*
- * It belonged to another service: replies are the new owner's now, and its old flows end. Its number
- * stays taken until that service has settled, for the base's tables may name it.
- */
-static void retire(struct dataplane *dp, uint32_t id)
-{
-	struct serin_backend *b = &dp->backends[id];
-
-	dp_backend_index_clear(dp, &b->at, id);
-	__atomic_store_n(&b->state, SERIN_BACKEND_RETIRED, __ATOMIC_RELEASE);
-	__atomic_store_n(&b->hop, 0, __ATOMIC_RELEASE);
-	note_gone(dp, id);
-}
-
 int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_spec *spec)
 {
+	const struct serin_service *svc = &dp->services[spec->service];
 	struct serin_backend *b = &dp->backends[id];
-	int64_t before = dp_backend_at(dp, &spec->at);
 	int error;
 
 	error = dp_counters_clear(dp, DP_MAP_BACKEND_COUNTERS, id);
+	if (!error)
+		error = dp_host_add(dp, spec->service, &spec->at.addr);
 	if (error)
 		return error;
 	b->at = spec->at;
@@ -124,25 +113,24 @@ int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_sp
 	b->has_direct = 0;
 	b->path_mtu = 0;
 	b->path = id; /* until dp_tunnel_ends_sync() */
+	b->has_past = 0;
+	b->next_shared = 0;
 	b->hop = spec->hop;
-	set_deltas(b, &dp->services[spec->service].vip);
-	__atomic_store_n(&b->state, spec->state, __ATOMIC_RELEASE);
-	error = dp_backend_index_set(dp, &spec->at, id);
-	if (error) {
-		b->state = SERIN_BACKEND_FREE;
+	set_deltas(b, &svc->vip);
+	/* Not free, and taking no flow yet: whoever is killed in here leaves a ring that holds. */
+	__atomic_store_n(&b->state, SERIN_BACKEND_LEAVING, __ATOMIC_RELEASE);
+	error = model_forwarding_returns(svc->forwarding) ? dp_backend_link(dp, id) : 0;
+	if (error)
 		log_error("the backend index is full at one place: raise limits.backends");
-		return error;
-	}
-	if (before >= 0 && before != id)
-		retire(dp, (uint32_t)before);
-	return 0;
+	__atomic_store_n(&b->state, error ? SERIN_BACKEND_FREE : spec->state, __ATOMIC_RELEASE);
+	return error;
 }
 
 void dp_backend_free(struct dataplane *dp, uint32_t id)
 {
 	struct serin_backend *b = &dp->backends[id];
 
-	dp_backend_index_clear(dp, &b->at, id);
+	dp_backend_unlink(dp, id);
 	__atomic_store_n(&b->hop, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&b->state, SERIN_BACKEND_FREE, __ATOMIC_RELEASE);
 	note_gone(dp, id);
@@ -170,7 +158,7 @@ static bool may_be_freed(const struct dataplane *dp, uint32_t id, const uint8_t 
 {
 	const struct serin_backend *b = &dp->backends[id];
 
-	return b->state >= SERIN_BACKEND_LEAVING && !keeps[id] &&
+	return b->state == SERIN_BACKEND_LEAVING && !keeps[id] &&
 	       (!dp->services[b->service].changed_ns || (settles && settles[b->service]));
 }
 
@@ -204,6 +192,8 @@ int dp_backend_reap(struct dataplane *dp, const uint8_t *keeps)
 	for (uint32_t id = 0; result > 0 && id < dp->meta.max_backends; id++)
 		if (is_freed[id])
 			dp_backend_free(dp, id);
+	if (dp->is_gone)
+		result = dp_hosts_prune(dp);
 	dp_backends_forget(dp);
 	free(is_freed);
 	return result < 0 ? result : dp_tunnel_ends_sync(dp);
@@ -226,7 +216,7 @@ int dp_backend_tell_reap(struct dataplane *dp, const uint8_t *keeps, const uint8
 	int result = is_freed ? find_freed(dp, keeps, settles, is_freed) : -ENOMEM, count = 0;
 
 	for (uint32_t id = 0; result > 0 && id < dp->meta.max_backends; id++) {
-		if (!is_freed[id] || dp->backends[id].state != SERIN_BACKEND_LEAVING)
+		if (!is_freed[id])
 			continue;
 		tell_freed(dp, id, changes);
 		count++;

@@ -53,7 +53,7 @@ static void choose_pool(struct dp_choice *c, const struct serin_addr *client, st
 		return;
 	pool = serin_split_pick(&g->now, svc->epoch, out->point);
 	out->pool = pool < 0 ? c->split.primary : (uint8_t)pool;
-	out->is_settled = !(svc->flags & SERIN_SERVICE_TRACKED) &&
+	out->is_settled = !(svc->flags & SERIN_SERVICE_REMEMBERS) &&
 			  serin_settled_pick(&g->settled, svc->epoch, out->point) >= 0;
 }
 

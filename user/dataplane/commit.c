@@ -27,16 +27,6 @@ static struct serin_hashing hashing_of(const struct service_plan *s)
 	};
 }
 
-/* Whether every flow must be remembered: UDP says not when it begins, and targets know no base. */
-static uint8_t flags_of(const struct model_service *m)
-{
-	uint8_t flags = m->target_count ? SERIN_SERVICE_TARGETS : 0;
-
-	if (m->target_count || m->track_always || m->protocol == IPPROTO_UDP)
-		flags |= SERIN_SERVICE_TRACKED;
-	return flags;
-}
-
 /* The table's size apart, which follows when the tables have. */
 static bool is_rehashed(const struct dataplane *dp, const struct service_plan *s)
 {
@@ -110,7 +100,7 @@ static void write_new_service(struct dataplane *dp, const struct service_plan *s
 	memset(svc, 0, sizeof(*svc));
 	memset(info, 0, sizeof(*info));
 	svc->vip = s->vip;
-	svc->flags = flags_of(s->model);
+	svc->flags = plan_service_flags(s->model);
 	svc->now = svc->base = hashing_of(s);
 	memcpy(info->name, s->model->name, sizeof(info->name));
 }
@@ -143,21 +133,25 @@ static void commit_table_sizes(struct dataplane *dp, const struct plan *p)
 
 /* ---- backends ---- */
 
-/* Another service's tables stop naming a backend before it changes hands. */
-static int release_taken_over(struct dataplane *dp, const struct plan *p)
+/* Before a backend gets another service: those that will share remember from now on, and those that
+ * are about to go let go of it. And whom a killed apply left out of its ring is put in. */
+static int prepare_rings(struct dataplane *dp, const struct plan *p)
 {
-	bool is_any = false;
+	int error = 0;
 
-	for (size_t i = 0; i < p->backend_count; i++) {
-		int64_t id = p->backends[i].is_taken_over ? dp_backend_at(dp, &p->backends[i].at)
-							  : -1;
+	for (uint32_t id = 0; id < dp->meta.max_services; id++)
+		if (p->shares[id])
+			dp_sharing_begin(dp, id);
+	for (size_t i = 0; i < p->backend_count; i++)
+		dp_ring_release(dp, &p->backends[i].at, p->keeps_service);
+	for (uint32_t id = 0; !error && id < dp->meta.max_backends; id++) {
+		const struct serin_backend *b = &dp->backends[id];
 
-		if (id < 0)
-			continue;
-		dp->backends[id].state = SERIN_BACKEND_LEAVING;
-		is_any = true;
+		if (b->state != SERIN_BACKEND_FREE && p->keeps_service[b->service] &&
+		    model_forwarding_returns(dp->services[b->service].forwarding))
+			error = dp_backend_link(dp, id);
 	}
-	return is_any ? dp_tables_refresh_all(dp) : 0;
+	return error;
 }
 
 static void update_backend(struct dataplane *dp, const struct backend_plan *b, uint64_t hop)
@@ -174,7 +168,7 @@ static void update_backend(struct dataplane *dp, const struct backend_plan *b, u
 
 static int commit_backends(struct dataplane *dp, const struct plan *p)
 {
-	int error = release_taken_over(dp, p);
+	int error = prepare_rings(dp, p);
 
 	for (size_t i = 0; !error && i < p->backend_count; i++) {
 		const struct backend_plan *b = &p->backends[i];
@@ -201,8 +195,7 @@ static void commit_leaving(struct dataplane *dp, const struct plan *p)
 	for (uint32_t id = 0; id < dp->meta.max_backends; id++) {
 		struct serin_backend *b = &dp->backends[id];
 
-		if (b->state == SERIN_BACKEND_FREE || b->state == SERIN_BACKEND_RETIRED ||
-		    p->keeps_backend[id])
+		if (b->state == SERIN_BACKEND_FREE || p->keeps_backend[id])
 			continue;
 		__atomic_store_n(&b->state, SERIN_BACKEND_LEAVING, __ATOMIC_RELEASE);
 	}
@@ -226,18 +219,11 @@ static void commit_splits(struct dataplane *dp, const struct plan *p,
 	}
 }
 
-/* A service that is tracked from now on has flows that nobody remembers: they take the base's choice
- * as long as it is there. One that is no longer must first settle without its rules. */
 static void commit_flags(struct dataplane *dp, const struct service_plan *s)
 {
-	struct serin_service *svc = &dp->services[s->id];
-	uint8_t flags = flags_of(s->model);
+	uint8_t sharing = dp->services[s->id].flags & SERIN_SERVICE_SHARING;
 
-	if (flags == svc->flags)
-		return;
-	if (!s->is_new)
-		dp_split_unsettle(dp, s->id);
-	__atomic_store_n(&svc->flags, flags, __ATOMIC_RELEASE);
+	dp_service_set_flags(dp, s->id, plan_service_flags(s->model) | sharing);
 }
 
 static int commit_targets(struct dataplane *dp, const struct plan *p)
@@ -365,5 +351,9 @@ int plan_commit(struct dataplane *dp, struct plan *p, const struct dataplane_aut
 		error = dp_tables_refresh_all(dp);
 	if (!error)
 		error = dp_tunnel_ends_sync(dp);
+	if (!error)
+		error = dp_sharing_end(dp);
+	if (!error)
+		error = dp_hosts_prune(dp);
 	return error ? error : forget_pools(dp);
 }

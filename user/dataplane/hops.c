@@ -183,7 +183,7 @@ int dataplane_follow_hops(struct dataplane *dp, struct rtnl *rtnl, bool confirm,
 		struct serin_backend *b = &dp->backends[id];
 		uint64_t hop = 0;
 
-		if (b->state == SERIN_BACKEND_FREE || b->state == SERIN_BACKEND_RETIRED)
+		if (b->state == SERIN_BACKEND_FREE)
 			continue;
 		error = look_at(&looking, b, &hop);
 		if (error) { /* of this one alone: its link may have gone while we looked */

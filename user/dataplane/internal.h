@@ -23,6 +23,7 @@
 	X(BASE_TABLES, base_tables)           \
 	X(BACKENDS, backends)                 \
 	X(BACKEND_INDEX, backend_index)       \
+	X(BACKEND_HOSTS, backend_hosts)       \
 	X(TARGETS, targets)                   \
 	X(FLOWS4, flows4)                     \
 	X(FLOWS6, flows6)                     \
@@ -194,6 +195,9 @@ void dp_split_unsettle(struct dataplane *dp, uint32_t service);
 void dp_split_settle(struct dataplane *dp, uint32_t service);
 /* Notes that a choice of the service has changed: it settles no sooner than flows idle from now. */
 void dp_service_changed(struct dataplane *dp, uint32_t service);
+/* Enum serin_service_flags. A service that begins to remember its flows has some that nobody does:
+ * they take the base's choice as long as it is there. One that ceases to must first settle. */
+void dp_service_set_flags(struct dataplane *dp, uint32_t service, uint8_t flags);
 void dp_note_change(struct dataplane *dp, uint32_t service, const struct dataplane_author *author);
 int dp_counters_clear(struct dataplane *dp, enum dp_map map, uint32_t index);
 
@@ -314,7 +318,8 @@ struct dp_backend_spec {
 /* A free slot at or after *from, or -1; *from moves past it. */
 int64_t dp_backend_slot(const struct dataplane *dp, uint32_t *from);
 int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_spec *spec);
-/* Its flows are forgotten by dp_backends_forget(), which must come before the slot is used again. */
+/* Its flows are forgotten by dp_backends_forget(), which must come before the slot is used again, for
+ * it waits for the packets that are just there, too. */
 void dp_backend_free(struct dataplane *dp, uint32_t id);
 void dp_backends_forget(struct dataplane *dp);
 /* Frees the leaving backends that no living flow needs. @keeps: by id, those to leave alone */
@@ -329,6 +334,31 @@ void dp_wait_for_packets(void);
 
 /* Makes tunnel_ends, and the backends' `path`, what backends and services are now. */
 int dp_tunnel_ends_sync(struct dataplane *dp);
+
+/* ---- sharing.c: backends that several services have ---- */
+
+/* Puts a backend that is complete into its endpoint's ring, if it is not in it. -ENOSPC: index full. */
+int dp_backend_link(struct dataplane *dp, uint32_t id);
+/* Takes it out, if it is in it. */
+void dp_backend_unlink(struct dataplane *dp, uint32_t id);
+/* Takes those out of an endpoint's ring whose services are not to be kept (flags by id). */
+void dp_ring_release(struct dataplane *dp, const struct serin_endpoint *at, const uint8_t *keeps);
+/* Before a service gets a backend that another one has, and for that other one: every flow is
+ * remembered from now on. */
+void dp_sharing_begin(struct dataplane *dp, uint32_t service);
+/* The end of that for all services that share no more. */
+int dp_sharing_end(struct dataplane *dp);
+/* The service's backends have flows that nobody remembers. */
+void dp_past_begin(struct dataplane *dp, uint32_t service);
+/* Services that have settled (flags by id) have no more such flows. */
+void dp_past_end(struct dataplane *dp, const uint8_t *is_service);
+
+/* ---- hosts.c: clients that are backends ---- */
+
+/* Before the backend takes flows. */
+int dp_host_add(struct dataplane *dp, uint32_t service, const struct serin_addr *addr);
+/* Forgets the addresses that no backend has any more. */
+int dp_hosts_prune(struct dataplane *dp);
 
 /* ---- hops.c: next hops ---- */
 

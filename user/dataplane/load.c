@@ -94,6 +94,7 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 		return m->max_services * SERIN_MAX_POOLS;
 	case DP_MAP_BACKENDS:
 	case DP_MAP_TUNNEL_ENDS:
+	case DP_MAP_BACKEND_HOSTS:
 	case DP_MAP_BACKEND_COUNTERS:
 		return m->max_backends;
 	case DP_MAP_BACKEND_INDEX:
@@ -126,6 +127,7 @@ static int set_sizes(struct serin_bpf *skel, const struct serin_meta *meta)
 	skel->rodata->fragment_jiffies = SERIN_FRAGMENT_S * ticks;
 	skel->rodata->path_mtu_jiffies = SERIN_PATH_MTU_S * ticks;
 	skel->rodata->second_jiffies = ticks;
+	skel->rodata->shared_quiet_jiffies = SERIN_SHARED_QUIET_S * ticks;
 	/* All CPUs together take two seconds to turn the table over. */
 	skel->rodata->flow_evictions_per_jiffy =
 		meta->max_flows / (2 * ticks * (uint32_t)libbpf_num_possible_cpus()) + 1;

@@ -311,8 +311,9 @@ static int plan_alloc(const struct dataplane *dp, struct plan *p)
 	p->targets = calloc(targets + 1, sizeof(*p->targets));
 	p->keeps_service = calloc(dp->meta.max_services + 1, 1);
 	p->keeps_backend = calloc(dp->meta.max_backends + 1, 1);
+	p->shares = calloc(dp->meta.max_services + 1, 1);
 	return p->interfaces && p->services && p->backends && p->targets && p->keeps_service &&
-			       p->keeps_backend
+			       p->keeps_backend && p->shares
 		       ? 0
 		       : -ENOMEM;
 }
@@ -371,9 +372,13 @@ int plan_build(struct dataplane *dp, struct rtnl *rtnl, struct plan *p)
 	if (!error)
 		error = roster_build(dp, &roster);
 	if (!error)
+		error = plan_list_running(dp, p);
+	if (!error)
 		error = plan_interfaces(dp, rtnl, p);
 	if (!error)
 		error = plan_services(dp, rtnl, p, &roster);
+	if (!error)
+		error = plan_sharing(dp, p);
 	if (!error)
 		error = plan_check_hops(p);
 	if (!error)
@@ -397,4 +402,6 @@ void plan_fini(struct plan *p)
 	free(p->settles);
 	free(p->keeps_service);
 	free(p->keeps_backend);
+	free(p->running);
+	free(p->shares);
 }

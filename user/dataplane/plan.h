@@ -14,9 +14,8 @@ struct backend_plan {
 	uint32_t weight;
 	uint32_t id;
 	bool is_new;
-	bool is_taken_over;	 /* another service has an entry at this endpoint */
-	bool moves_with_service; /* that one is this one, at its old address */
-	bool is_draining;	 /* and had drained it */
+	bool moves_with_service; /* it had an entry when its service was at another address */
+	bool is_draining;	 /* which was drained */
 };
 
 struct service_plan {
@@ -45,11 +44,14 @@ struct plan {
 	struct dp_hop *hops;		 /* one per backend */
 	size_t hop_count;
 	size_t backend_count;
+	uint32_t *running; /* ids of the backends that run, by service and endpoint */
+	size_t running_count;
 	struct dp_target *targets;
 	size_t target_count;
 	uint8_t *settles;	/* by id: 1 if it settles before anything else is done; or NULL */
 	uint8_t *keeps_service; /* by id: 1 if the model still has it */
 	uint8_t *keeps_backend;
+	uint8_t *shares;       /* by service: 1 if others will have backends of its */
 	uint32_t next_service; /* where to look for the next free slot */
 	uint32_t next_backend;
 };
@@ -79,10 +81,19 @@ void plan_commit_forwarding(struct dataplane *dp, const struct service_plan *s);
 
 /* ---- plan_backends.c ---- */
 
+/* Lists the backends that run; before the next one. */
+int plan_list_running(struct dataplane *dp, struct plan *p);
 int plan_service_backends(struct dataplane *dp, struct plan *p, const struct service_plan *s);
 void plan_targets(struct plan *p, const struct service_plan *s);
 void plan_tell_leaving(struct dataplane *dp, struct plan *p);
 int plan_check_hops(const struct plan *p);
+
+/* ---- plan_sharing.c ---- */
+
+/* What a service's settings ask for, of enum serin_service_flags. */
+uint8_t plan_service_flags(const struct model_service *m);
+/* Which services will share backends; refuses one that too many would have. */
+int plan_sharing(struct dataplane *dp, struct plan *p);
 
 /* ---- commit.c ---- */
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/log.h"
 #include "lib/net.h"
@@ -17,6 +18,54 @@ static const char *endpoint_text(const struct serin_endpoint *at, char buf[NET_E
 	return net_format_endpoint(&addr, ntohs(at->port_be), buf);
 }
 
+/* ---- those that run ---- */
+
+static int by_place(const void *a, const void *b, void *arg)
+{
+	const struct dataplane *dp = arg;
+	const struct serin_backend *x = &dp->backends[*(const uint32_t *)a];
+	const struct serin_backend *y = &dp->backends[*(const uint32_t *)b];
+
+	if (x->service != y->service)
+		return x->service < y->service ? -1 : 1;
+	return memcmp(&x->at, &y->at, sizeof(x->at));
+}
+
+int plan_list_running(struct dataplane *dp, struct plan *p)
+{
+	p->running = calloc(dp->meta.max_backends + 1, sizeof(*p->running));
+	if (!p->running)
+		return -ENOMEM;
+	for (uint32_t id = 0; id < dp->meta.max_backends; id++)
+		if (dp->backends[id].state != SERIN_BACKEND_FREE)
+			p->running[p->running_count++] = id;
+	qsort_r(p->running, p->running_count, sizeof(*p->running), by_place, dp);
+	return 0;
+}
+
+/* The entry a service has at an endpoint, or NULL. */
+static const struct serin_backend *find_running(const struct dataplane *dp, const struct plan *p,
+						uint32_t service, const struct serin_endpoint *at)
+{
+	size_t low = 0, high = p->running_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		const struct serin_backend *b = &dp->backends[p->running[middle]];
+		int order = memcmp(&b->at, at, sizeof(*at));
+
+		if (b->service == service && !order)
+			return b;
+		if (b->service < service || (b->service == service && order < 0))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/* ---- those that are wanted ---- */
+
 static void tell_backend(struct dataplane *dp, struct plan *p, const struct service_plan *s,
 			 const struct backend_plan *b, const char *pool)
 {
@@ -24,14 +73,10 @@ static void tell_backend(struct dataplane *dp, struct plan *p, const struct serv
 	char text[NET_ENDPOINT_LEN];
 
 	endpoint_text(&b->at, text);
-	if (b->is_taken_over && s->old_id != UINT32_MAX && b->moves_with_service)
+	if (b->moves_with_service)
 		return; /* that the service moves has been told */
 	if (b->is_new)
-		plan_tell(p, "+ service %s: pool %s: backend %s%s", s->model->name, pool, text,
-			  b->is_taken_over
-				  ? ", taken from another service, whose connections to it "
-				    "end"
-				  : "");
+		plan_tell(p, "+ service %s: pool %s: backend %s", s->model->name, pool, text);
 	else if (now->state == SERIN_BACKEND_LEAVING)
 		plan_tell(p, "~ service %s: pool %s: backend %s comes back", s->model->name, pool,
 			  text);
@@ -43,39 +88,48 @@ static void tell_backend(struct dataplane *dp, struct plan *p, const struct serv
 			  pool, text, now->weight, b->weight);
 }
 
+/* A service that moves to another address has new entries, in the old ones' state. */
+static int plan_new_backend(struct dataplane *dp, struct plan *p, const struct service_plan *s,
+			    struct backend_plan *b)
+{
+	const struct serin_backend *old = NULL;
+	int64_t id = dp_backend_slot(dp, &p->next_backend);
+
+	if (id < 0) {
+		log_error(
+			"no room for more than %u backends: the maps were made for so many. Raise "
+			"limits.backends, then `serin detach` and `serin apply`",
+			dp->meta.max_backends);
+		return -ENOSPC;
+	}
+	if (s->old_id != UINT32_MAX)
+		old = find_running(dp, p, s->old_id, &b->at);
+	b->id = (uint32_t)id;
+	b->is_new = true;
+	b->moves_with_service = old;
+	b->is_draining = old && old->state == SERIN_BACKEND_DRAINING;
+	return 0;
+}
+
 static int plan_backend(struct dataplane *dp, struct plan *p, const struct service_plan *s,
 			size_t pool, const struct model_backend *m)
 {
 	struct backend_plan *b = &p->backends[p->backend_count];
-	int64_t there;
+	const struct serin_backend *there = NULL;
+	int error = 0;
 
 	b->at = dp_endpoint(&m->address, m->port, s->model->protocol);
 	b->service = s->id;
 	b->pool = s->slot[pool];
 	b->weight = m->weight;
-	there = dp_backend_at(dp, &b->at);
-	if (there >= 0 && !s->is_new && dp->backends[there].service == s->id) {
-		b->id = (uint32_t)there;
-	} else {
-		int64_t id = dp_backend_slot(dp, &p->next_backend);
-
-		if (id < 0) {
-			log_error("no room for more than %u backends: the maps were made for so "
-				  "many. Raise limits.backends, then `serin detach` and `serin "
-				  "apply`",
-				  dp->meta.max_backends);
-			return -ENOSPC;
-		}
-		b->id = (uint32_t)id;
-		b->is_new = true;
-		b->is_taken_over = there >= 0;
-	}
-	if (b->is_taken_over) {
-		p->keeps_backend[there] = 1; /* it is not leaving: it changes hands */
-		b->moves_with_service = dp->backends[there].service == s->old_id;
-		b->is_draining = b->moves_with_service &&
-				 dp->backends[there].state == SERIN_BACKEND_DRAINING;
-	}
+	if (!s->is_new)
+		there = find_running(dp, p, s->id, &b->at);
+	if (there)
+		b->id = (uint32_t)(there - dp->backends);
+	else
+		error = plan_new_backend(dp, p, s, b);
+	if (error)
+		return error;
 	p->keeps_backend[b->id] = 1;
 	p->backend_count++;
 	tell_backend(dp, p, s, b, s->model->pools[pool].name);

@@ -128,6 +128,23 @@ void dp_split_settle(struct dataplane *dp, uint32_t service)
 	svc->changed_ns = 0;
 }
 
+void dp_service_set_flags(struct dataplane *dp, uint32_t service, uint8_t flags)
+{
+	struct serin_service *svc = &dp->services[service];
+	bool remembered = svc->flags & SERIN_SERVICE_REMEMBERS;
+	bool remembers = flags & SERIN_SERVICE_REMEMBERS;
+	bool is_unborn = !svc->epoch; /* no packet has reached it */
+
+	if (flags == svc->flags)
+		return;
+	if (!is_unborn && remembers && !remembered)
+		dp_past_begin(dp, service);
+	if (!is_unborn &&
+	    (remembers != remembered || (flags ^ svc->flags) & ~SERIN_SERVICE_REMEMBERS))
+		dp_split_unsettle(dp, service);
+	__atomic_store_n(&svc->flags, flags, __ATOMIC_RELEASE);
+}
+
 void dp_note_change(struct dataplane *dp, uint32_t service, const struct dataplane_author *author)
 {
 	struct serin_change *last = &dp->info[service].last;

@@ -192,6 +192,7 @@ int dp_settle(struct dataplane *dp, const uint8_t *is_due)
 	for (uint32_t id = 0; id < dp->meta.max_services; id++)
 		if (is_due[id])
 			dp_split_settle(dp, id);
+	dp_past_end(dp, is_due);
 	return 0;
 }
 
@@ -206,6 +207,8 @@ int dataplane_maintain(struct dataplane *dp, struct rtnl *rtnl)
 	dp_routes_sync(dp, rtnl, true);
 	if (result >= 0)
 		result = dp_backend_reap(dp, keeps_none);
+	if (result >= 0)
+		result = dp_sharing_end(dp);
 	free(settles);
 	free(keeps_none);
 	return result < 0 ? result : 0;

@@ -166,8 +166,8 @@ static int find_backend(struct dataplane *dp, uint32_t service, const struct in6
 	for (uint32_t id = 0; id < dp->meta.max_backends; id++) {
 		const struct serin_backend *b = &dp->backends[id];
 
-		if (b->state == SERIN_BACKEND_FREE || b->state == SERIN_BACKEND_RETIRED ||
-		    b->service != service || memcmp(&b->at.addr, address, sizeof(*address)) ||
+		if (b->state == SERIN_BACKEND_FREE || b->service != service ||
+		    memcmp(&b->at.addr, address, sizeof(*address)) ||
 		    (port && ntohs(b->at.port_be) != port))
 			continue;
 		*out = id;

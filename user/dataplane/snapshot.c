@@ -36,7 +36,7 @@ const char *dataplane_reason_action(enum serin_reason reason)
 
 const char *snapshot_backend_state_name(const struct snapshot_backend *b)
 {
-	static const char *const names[] = {"free", "up", "draining", "leaving", "retired"};
+	static const char *const names[] = {"free", "up", "draining", "leaving"};
 
 	_Static_assert(sizeof(names) / sizeof(*names) == SERIN_BACKEND_STATE_MAX, "a name each");
 	if (b->state == SERIN_BACKEND_UP && !b->has_hop)
@@ -84,11 +84,8 @@ static int copy_backends(struct copying *c, const struct snapshot_service *s,
 		return -ENOMEM;
 	for (size_t i = 0; !error && i < count; i++) {
 		const struct serin_backend *b = &c->dp->backends[ids[i]];
-		struct snapshot_backend *out;
+		struct snapshot_backend *out = &pool->backends[pool->backend_count++];
 
-		if (b->state == SERIN_BACKEND_RETIRED)
-			continue;
-		out = &pool->backends[pool->backend_count++];
 		*out = (struct snapshot_backend){
 			.address = dp_addr(&b->at.addr),
 			.port = ntohs(b->at.port_be),
@@ -167,7 +164,7 @@ static int copy_service(struct copying *c, uint32_t id, struct snapshot_service 
 		.seed = info->seed,
 		.table_size = svc->now.table_size,
 		.is_settled = !svc->changed_ns,
-		.is_tracked = svc->flags & SERIN_SERVICE_TRACKED,
+		.is_tracked = svc->flags & SERIN_SERVICE_REMEMBERS,
 		.epoch = svc->epoch,
 		.last = info->last,
 	};

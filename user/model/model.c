@@ -86,6 +86,11 @@ const char *model_forwarding_name(enum serin_forwarding forwarding)
 	return (unsigned int)forwarding < SERIN_FORWARDING_MAX ? names[forwarding] : NULL;
 }
 
+bool model_forwarding_returns(enum serin_forwarding forwarding)
+{
+	return forwarding == SERIN_FORWARDING_NAT || forwarding == SERIN_FORWARDING_FULLNAT;
+}
+
 const char *model_protocol_name(uint8_t protocol)
 {
 	switch (protocol) {

@@ -136,4 +136,6 @@ int model_find_pool(const struct model_service *svc, const char *name);
 const char *model_xdp_mode_name(enum model_xdp_mode mode);
 const char *model_affinity_name(enum serin_affinity affinity);
 const char *model_forwarding_name(enum serin_forwarding forwarding);
+/* Do backends' replies come back through us, rather than go to the clients directly? */
+bool model_forwarding_returns(enum serin_forwarding forwarding);
 const char *model_protocol_name(uint8_t protocol);
