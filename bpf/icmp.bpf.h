@@ -119,6 +119,7 @@ static __always_inline int parse_error(struct packet *p, const struct icmp_heade
 		.left = quote_len(p, icmp, left - sizeof(*icmp)),
 	};
 	__u32 mtu = p->ip4 ? bpf_ntohs(icmp->mtu_be) : bpf_ntohl(icmp->rest_be);
+	int reason;
 
 	if (read_quote(p->ctx, &q))
 		return SERIN_PASS_MALFORMED;
@@ -127,9 +128,10 @@ static __always_inline int parse_error(struct packet *p, const struct icmp_heade
 		return SERIN_PASS_PROTOCOL;
 	p->src = q.dst;
 	p->dst = q.src;
+	reason = adopt_quote(p, &q, at);
 	if (is_too_big && learn_path_mtu(p, &q, mtu))
 		return SERIN_PASS_TUNNEL_ERROR;
-	return adopt_quote(p, &q, at);
+	return reason;
 }
 
 /* @at: where in the frame its header begins; @left: bytes from there on, by the IP header */

@@ -83,7 +83,7 @@ __noinline int may_answer(void)
 {
 	__u64 now = bpf_jiffies64(), most = (__u64)SERIN_ANSWER_BURST * second_jiffies;
 	__u32 zero = 0;
-	struct serin_budget *b = bpf_map_lookup_elem(&answer_budget, &zero);
+	struct serin_answers *b = bpf_map_lookup_elem(&answer_budget, &zero);
 
 	if (!b)
 		return 0;

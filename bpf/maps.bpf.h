@@ -256,7 +256,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct serin_budget);
+	__type(value, struct serin_answers);
 } answer_budget SEC(".maps");
 
 /* The few words that are one of a kind. key: 0; see struct serin_switches. */

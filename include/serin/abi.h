@@ -384,11 +384,11 @@ serin_static_assert(sizeof(struct serin_fragment) == 56, "ABI");
 #define SERIN_ANSWERS_PER_S 1000
 #define SERIN_ANSWER_BURST  100
 
-struct serin_budget {
+struct serin_answers {
 	__u64 jiffies; /* when it was last filled */
 	__u64 credit;  /* an answer costs as much as there are jiffies in a second */
 };
-serin_static_assert(sizeof(struct serin_budget) == 16, "ABI");
+serin_static_assert(sizeof(struct serin_answers) == 16, "ABI");
 
 /* An address that is some service's VIP. */
 struct serin_vip {
