@@ -335,10 +335,21 @@ static void print_hex(const char *what, const uint8_t *bytes, size_t len)
 	fputc('\n', stderr);
 }
 
+/* What Serin says itself is ICMP: icmp_mutate_test judges it. */
+static bool is_answer(void)
+{
+	struct wire w = {};
+
+	return out.action == XDP_TX && wire_read(out.bytes, out.len, &w) &&
+	       w.protocol == (w.is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
 static void judge(unsigned int n)
 {
 	const char *fault = NULL;
 
+	if (is_answer())
+		return;
 	if (out.action == XDP_TX || out.action == XDP_REDIRECT)
 		fault = forwarded_fault();
 	else if (out.action != XDP_PASS && out.action != XDP_DROP)
@@ -395,7 +406,9 @@ static void test_damaged_frames(void **state)
 	assert_int_equal(after->packets[SERIN_GO_ON], 0);
 	for (int i = 0; i < SERIN_REASON_MAX; i++)
 		counted[i] = after->packets[i] - before->packets[i];
-	assert_int_equal(counted[SERIN_FORWARD_TX], actions[XDP_TX]);
+	assert_int_equal(counted[SERIN_FORWARD_TX] + counted[SERIN_ANSWER_ECHO] +
+				 counted[SERIN_ANSWER_TOO_BIG],
+			 actions[XDP_TX]);
 	assert_int_equal(counted[SERIN_FORWARD_REDIRECT], actions[XDP_REDIRECT]);
 	expect_variety(counted, count);
 	snapshot_free(before);
