@@ -20,6 +20,8 @@
 
 static const uint8_t vlan_mac[6] = {2, 0, 0, 0, 9, 1};
 static const uint8_t backend_mac[6] = {2, 0, 0, 2, 4, 9};
+static struct dataplane
+	*dp; /* closed when a test ends, however it ends: others wait for its lock */
 static const char web[] = WEB("", POOL("stable", HOST(2)));
 
 static int open_map(const char *name)
@@ -65,7 +67,7 @@ static void make_links(struct rtnl_link links[5])
 	memcpy(links[3].mac, vlan_mac, 6);
 }
 
-static void write_ports(struct dataplane *dp, struct rtnl_link *links, size_t count)
+static void write_ports(struct rtnl_link *links, size_t count)
 {
 	const struct link_list host = {.list = links, .count = count};
 	const int nics[] = {lab_front, lab_back};
@@ -77,7 +79,7 @@ static void write_ports(struct dataplane *dp, struct rtnl_link *links, size_t co
 }
 
 /* The one backend is found behind this interface from now on. */
-static void move_backend(struct dataplane *dp, uint32_t ifindex)
+static void move_backend(uint32_t ifindex)
 {
 	struct dp_hop hop = {.ifindex = (int)ifindex, .is_resolved = true};
 
@@ -87,17 +89,29 @@ static void move_backend(struct dataplane *dp, uint32_t ifindex)
 			dp->backends[id].hop = dp_hop_word(dp, &hop);
 }
 
-static struct dataplane *begin(uint32_t behind)
+static void begin(uint32_t behind)
 {
 	struct rtnl_link links[5];
-	struct dataplane *dp;
 
 	lab_apply(web);
 	dp = lab_open(DATAPLANE_WRITE);
 	make_links(links);
-	write_ports(dp, links, 4);
-	move_backend(dp, behind);
-	return dp;
+	write_ports(links, 4);
+	move_backend(behind);
+}
+
+static int begin_behind_vlan(void **state)
+{
+	(void)state;
+	begin(VLAN);
+	return 0;
+}
+
+static int end(void **state)
+{
+	dataplane_close(dp);
+	dp = NULL;
+	return lab_teardown(state);
 }
 
 /* A frame as it comes with these tags; returns its length. */
@@ -142,7 +156,6 @@ static struct frame reply(void)
 
 static void test_each_nic_sends_for_itself(void **state)
 {
-	struct dataplane *dp;
 
 	(void)state;
 	lab_apply(web);
@@ -157,12 +170,10 @@ static void test_each_nic_sends_for_itself(void **state)
 		assert_int_equal(dp->ports[slot].mtu, i ? 1400 : 1500);
 		assert_int_equal(sender_of(slot), nic);
 	}
-	dataplane_close(dp);
 }
 
 static void test_a_vlans_nic_sends_for_it(void **state)
 {
-	struct dataplane *dp = begin(VLAN);
 	uint32_t slot = dp_port_find(dp, QINQ);
 
 	(void)state;
@@ -170,13 +181,11 @@ static void test_a_vlans_nic_sends_for_it(void **state)
 	assert_int_equal(sender_of(slot), lab_back);
 	assert_int_equal(dp->ports[slot].tag_be[0], STAG(7));
 	assert_int_equal(dp->ports[slot].tag_be[1], CTAG(8));
-	dataplane_close(dp);
 }
 
 /* What is no more gives up its place, and nobody is sent there. */
 static void test_links_that_are_no_more_lose_their_places(void **state)
 {
-	struct dataplane *dp = begin(VLAN);
 	uint32_t slot = dp_port_find(dp, VLAN);
 	struct rtnl *rtnl = NULL;
 	struct outcome out;
@@ -192,12 +201,10 @@ static void test_links_that_are_no_more_lose_their_places(void **state)
 	assert_int_equal(sender_of(dp_port_find(dp, (uint32_t)lab_back)), lab_back);
 	lab_run_frame(lab_front, &f, &out);
 	assert_int_equal(out.action, XDP_DROP);
-	dataplane_close(dp);
 }
 
 static void test_what_changes_of_a_link_is_followed(void **state)
 {
-	struct dataplane *dp;
 	struct rtnl *rtnl = NULL;
 
 	(void)state;
@@ -211,7 +218,6 @@ static void test_what_changes_of_a_link_is_followed(void **state)
 	assert_int_equal(dataplane_follow_host(dp, rtnl), 0);
 	assert_int_equal(dp->ports[dp_port_find(dp, (uint32_t)lab_front)].mtu, 1500);
 	rtnl_close(rtnl);
-	dataplane_close(dp);
 }
 
 /* As VLANs' names have it, and pins' must not. */
@@ -243,7 +249,6 @@ static void test_a_name_with_a_dot(void **state)
 static void test_one_host_full_of_vlans_after_another(void **state)
 {
 	static struct rtnl_link links[2 + 61];
-	struct dataplane *dp;
 
 	(void)state;
 	lab_apply(web);
@@ -255,12 +260,11 @@ static void test_one_host_full_of_vlans_after_another(void **state)
 							  .kind = RTNL_LINK_VLAN,
 							  .parent = lab_back,
 							  .vlan_tag_be = CTAG((unsigned int)i)};
-		write_ports(dp, links, 2 + 61);
+		write_ports(links, 2 + 61);
 		for (uint32_t i = 0; i < 61; i++)
 			assert_true(dp_port_find(dp, 1000 + 100 * (uint32_t)round + i));
 		assert_int_equal(dp_port_find(dp, 900 + 100 * (uint32_t)round), 0);
 	}
-	dataplane_close(dp);
 }
 
 /* ---- packets ---- */
@@ -273,12 +277,10 @@ static void test_out_by_a_vlan(void **state)
 
 	(void)state;
 	for (uint32_t count = 1; count <= 2; count++) {
-		struct dataplane *dp = begin(count == 1 ? VLAN : QINQ);
-
+		move_backend(count == 1 ? VLAN : QINQ);
 		lab_run_frame(lab_front, &f, &out);
 		assert_int_equal(out.action, XDP_REDIRECT);
 		expect_link(&out, backend_mac, vlan_mac, tags, count);
-		dataplane_close(dp);
 	}
 }
 
@@ -288,7 +290,6 @@ static void test_in_by_a_vlan(void **state)
 	const uint32_t came[] = {STAG(7) | htonl(0xa000), CTAG(8)};
 	const uint32_t leaves[] = {STAG(7) | htonl(0xa000)};
 	struct frame there = request(), back = reply();
-	struct dataplane *dp = begin(VLAN);
 	uint8_t bytes[FRAME_MAX];
 	struct outcome out;
 
@@ -301,13 +302,11 @@ static void test_in_by_a_vlan(void **state)
 	lab_run(lab_back, bytes, build(&there, came, 2, bytes), &out);
 	assert_int_equal(out.action, XDP_TX);
 	expect_link(&out, backend_mac, vlan_mac, leaves, 1);
-	dataplane_close(dp);
 }
 
 /* The VLAN's own MTU, which may be less than the NIC's. */
 static void test_what_a_vlan_does_not_hold(void **state)
 {
-	struct dataplane *dp = begin(VLAN);
 	struct frame f = request();
 	struct outcome out;
 
@@ -318,7 +317,6 @@ static void test_what_a_vlan_does_not_hold(void **state)
 	f.payload_len++;
 	lab_run_frame(lab_front, &f, &out);
 	assert_int_not_equal(out.action, XDP_REDIRECT);
-	dataplane_close(dp);
 }
 
 /* Frames come in by the bond's parts and leave by the bond, whichever part that takes. */
@@ -330,7 +328,6 @@ static void test_a_bond(void **state)
 	const uint32_t tag = CTAG(5);
 	struct port_list ports;
 	struct frame f = request();
-	struct dataplane *dp;
 	struct outcome out;
 
 	(void)state;
@@ -355,27 +352,27 @@ static void test_a_bond(void **state)
 			ports.port[i].nic = 1;
 	assert_int_equal(dp_ports_write(dp, &ports), 0);
 	assert_int_equal(sender_of(dp_port_find(dp, (uint32_t)lab_front)), 1);
-	move_backend(dp, BONDED);
+	move_backend(BONDED);
 	lab_run_frame(lab_front, &f, &out);
 	assert_int_equal(out.action, XDP_REDIRECT);
 	expect_link(&out, backend_mac, vlan_mac, &tag, 1);
-	dataplane_close(dp);
 }
 
-#define TEST(f) cmocka_unit_test_teardown(f, lab_teardown)
+#define TEST(f)		    cmocka_unit_test_teardown(f, end)
+#define TEST_BEHIND_VLAN(f) cmocka_unit_test_setup_teardown(f, begin_behind_vlan, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_nic_sends_for_itself),
-		TEST(test_a_vlans_nic_sends_for_it),
-		TEST(test_links_that_are_no_more_lose_their_places),
+		TEST_BEHIND_VLAN(test_a_vlans_nic_sends_for_it),
+		TEST_BEHIND_VLAN(test_links_that_are_no_more_lose_their_places),
 		TEST(test_what_changes_of_a_link_is_followed),
 		TEST(test_a_name_with_a_dot),
 		TEST(test_one_host_full_of_vlans_after_another),
-		TEST(test_out_by_a_vlan),
-		TEST(test_in_by_a_vlan),
-		TEST(test_what_a_vlan_does_not_hold),
+		TEST_BEHIND_VLAN(test_out_by_a_vlan),
+		TEST_BEHIND_VLAN(test_in_by_a_vlan),
+		TEST_BEHIND_VLAN(test_what_a_vlan_does_not_hold),
 		TEST(test_a_bond),
 	};
 

@@ -12,19 +12,22 @@ lab_nginx "${LAB_BACKENDS[@]}"
 head -c 4M /dev/urandom >"$LAB_TMP/big"
 lab_link lb eth1 front lb-second
 lab_in switch "$LAB_BUILD/tests/tools/xdp_pass" lb-second
-# The load balancer's addresses move to the bond.
-ip -n "$LAB-lb" -batch - <<-END
-	link add bond0 type bond mode active-backup miimon 50
-	address flush dev eth0
-	link set eth0 down
-	link set eth1 down
-	link set eth0 master bond0
-	link set eth1 master bond0
-	link set bond0 up
-	address add 10.0.0.1/24 dev bond0
-	address add 10.0.1.1/24 dev bond0
-	route add $LAB_CLIENTS4 via 10.0.0.2
-END
+ip -n "$LAB-lb" address flush dev eth0
+
+# bond MODE: of both NICs, with the load balancer's addresses.
+bond() {
+	ip -n "$LAB-lb" -batch - <<-END
+		link set eth0 down
+		link set eth1 down
+		link add bond0 type bond mode $1 miimon 50
+		link set eth0 master bond0
+		link set eth1 master bond0
+		link set bond0 up
+		address add 10.0.0.1/24 dev bond0
+		address add 10.0.1.1/24 dev bond0
+		route add $LAB_CLIENTS4 via 10.0.0.2
+	END
+}
 
 # config INTERFACE: of the one service.
 config() {
@@ -33,23 +36,18 @@ config() {
 }
 config eth0 >"$LAB_TMP/part.yaml"
 config bond0 >"$LAB_TMP/serin.yaml"
+bond balance-alb # spreads by what XDP does not know
 for verb in check apply; do
 	expect_exit 2 serin "$verb" "$LAB_TMP/part.yaml"
 	grep -q 'eth0: is a part of the bond bond0.*Write bond0 instead' "$LAB_TMP/out" ||
 		fail "$verb does not say why: $(cat "$LAB_TMP/out")"
 done
 expect "pins left" "$(lab_pins)" ""
-# A mode that spreads by what XDP cannot know.
-ip -n "$LAB-lb" link set bond0 down
-ip -n "$LAB-lb" link set bond0 type bond mode balance-alb
-ip -n "$LAB-lb" link set bond0 up
 expect_exit 1 serin apply "$LAB_TMP/serin.yaml"
 grep -q 'bond0: the bond refuses native XDP' "$LAB_TMP/out" ||
 	fail "does not say why: $(cat "$LAB_TMP/out")"
-ip -n "$LAB-lb" link set bond0 down
-ip -n "$LAB-lb" link set bond0 type bond mode active-backup
-ip -n "$LAB-lb" link set bond0 up
-ip -n "$LAB-lb" route add "$LAB_CLIENTS4" via 10.0.0.2
+ip -n "$LAB-lb" link del bond0
+bond active-backup
 
 # whole WHEN: every backend answers, and a download is intact.
 whole() {

@@ -73,7 +73,7 @@ static uint64_t pass(struct neighbours *n, uint64_t started_us)
 	bool confirm = started_us >= n->confirm_us;
 	struct dataplane *dp;
 	size_t unresolved = 0;
-	int result = dataplane_probe(n->dir);
+	int result = dataplane_probe(n->dir), host;
 
 	if (result == -ENOENT) { /* nothing loaded, or no longer */
 		n->error = 0;
@@ -88,9 +88,10 @@ static uint64_t pass(struct neighbours *n, uint64_t started_us)
 	}
 	if (confirm)
 		n->confirm_us = started_us + PERIOD_US;
-	result = dataplane_follow_host(dp, n->rtnl);
-	if (!result)
-		result = dataplane_follow_hops(dp, n->rtnl, confirm, &unresolved);
+	host = dataplane_follow_host(dp, n->rtnl);
+	result = dataplane_follow_hops(dp, n->rtnl, confirm, &unresolved);
+	if (result >= 0 && host)
+		result = host;
 	if (result >= 0 && confirm)
 		result = dataplane_maintain(dp, n->rtnl);
 	dataplane_close(dp);
