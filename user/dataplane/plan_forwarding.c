@@ -13,20 +13,15 @@ static bool is_tunnel(enum serin_forwarding forwarding)
 	return forwarding == SERIN_FORWARDING_IPIP || forwarding == SERIN_FORWARDING_GUE;
 }
 
-/* On these ways backends own the VIP and answer clients themselves, so that to a connection they are
- * all one. On the others, backends know it by addresses that only Serin can tell. */
-static bool is_direct_return(enum serin_forwarding forwarding)
-{
-	return forwarding == SERIN_FORWARDING_DSR || is_tunnel(forwarding);
-}
-
+/* Where backends answer clients themselves, they own the VIP whatever the way, so that to a connection
+ * all ways are one. On the others, backends know it by addresses that only Serin can tell. */
 static int plan_change(struct dataplane *dp, struct plan *p, const struct service_plan *s)
 {
 	enum serin_forwarding from = dp->services[s->id].forwarding, to = s->model->forwarding;
 
 	if (s->is_new || from == to)
 		return 0;
-	if (is_direct_return(from) && is_direct_return(to)) {
+	if (!model_forwarding_returns(from) && !model_forwarding_returns(to)) {
 		plan_tell(p, "~ service %s: forwarding %s -> %s", s->model->name,
 			  model_forwarding_name(from), model_forwarding_name(to));
 		return 0;
