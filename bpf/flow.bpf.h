@@ -74,8 +74,7 @@ static __always_inline void touch_flow(const struct packet *p, __u64 *place, __u
 	__u32 state = serin_flow_state(value);
 
 	/* A straggler goes where its flow went, and does not bring it back to life. */
-	if (state == SERIN_FLOW_SYN && (p->is_reply || !packet_may_begin(p)) &&
-	    flow_is_idle(value, now))
+	if (state == SERIN_FLOW_SYN && !packet_may_begin(p) && flow_is_idle(value, now))
 		return;
 	if (is_ended_by(p, state))
 		fresh = value_of_ended(value, now);
