@@ -218,10 +218,18 @@ static __always_inline void write_entry(const struct flow_place *at, void *bucke
 	WRITE_ONCE(*entry_key(bucket, way, is_v6), at->key);
 }
 
-/* A place in a bucket half of which is free, without weighing the others; 0: there is none. */
-static __always_inline int take_free(const struct flow_place *at, struct serin_flow_counters *c,
-				     __u64 value, const int is_v6)
+/* Asked for where they change, not kept: the stack is short. */
+static __always_inline struct serin_flow_counters *own_counters(void)
 {
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&flow_counters, &zero);
+}
+
+/* A place in a bucket half of which is free, without weighing the others; 0: there is none. */
+static __always_inline int take_free(const struct flow_place *at, __u64 value, const int is_v6)
+{
+	struct serin_flow_counters *c;
 	__u32 free = 0, way = 0;
 
 	for (__u32 i = 0; i < SERIN_FLOW4_WAYS; i++) {
@@ -238,14 +246,16 @@ static __always_inline int take_free(const struct flow_place *at, struct serin_f
 	    __sync_val_compare_and_swap(entry_key(at->bucket[0], way, is_v6), 0, SERIN_FLOW_BUSY))
 		return 0;
 	write_entry(at, at->bucket[0], way, value, is_v6);
-	c->inserted++;
+	c = own_counters();
+	if (c)
+		c->inserted++;
 	return 1;
 }
 
 /* Once; 1 if it is placed, 0 if there is no place, -1 if another CPU was quicker. */
-static __always_inline int try_entry(const struct flow_place *at, struct serin_flow_counters *c,
-				     __u64 value, const int is_v6)
+static __always_inline int try_entry(const struct flow_place *at, __u64 value, const int is_v6)
 {
+	struct serin_flow_counters *c;
 	__u64 now = bpf_jiffies64(), seen, best;
 	void *bucket = at->bucket[0];
 	__u32 way, free;
@@ -267,7 +277,8 @@ static __always_inline int try_entry(const struct flow_place *at, struct serin_f
 	way &= SERIN_FLOW4_WAYS - 1;
 	seen = READ_ONCE(*entry_value(bucket, way, is_v6)); /* it may have been proved meanwhile */
 	best = score_entry(READ_ONCE(*entry_key(bucket, way, is_v6)), seen, now);
-	if (!best || (best < SCORE_IDLE && !may_evict(c, now)))
+	c = own_counters();
+	if (!c || !best || (best < SCORE_IDLE && !may_evict(c, now)))
 		return 0;
 	if (!claim_entry(entry_key(bucket, way, is_v6), entry_value(bucket, way, is_v6), seen))
 		return -1;
@@ -278,15 +289,14 @@ static __always_inline int try_entry(const struct flow_place *at, struct serin_f
 	return 1;
 }
 
-static __always_inline int place_entry(const struct flow_place *at, struct serin_flow_counters *c,
-				       __u64 value, const int is_v6)
+static __always_inline int place_entry(const struct flow_place *at, __u64 value, const int is_v6)
 {
-	int placed = take_free(at, c, value, is_v6);
+	int placed = take_free(at, value, is_v6);
 
 	if (!placed)
-		placed = try_entry(at, c, value, is_v6);
+		placed = try_entry(at, value, is_v6);
 	if (placed < 0)
-		placed = try_entry(at, c, value, is_v6);
+		placed = try_entry(at, value, is_v6);
 	return placed > 0;
 }
 
@@ -310,23 +320,28 @@ static __always_inline int lock_flow(__u64 *lock)
  */
 static __always_inline __u64 insert_at(const struct flow_place *at, __u64 value, const int is_v6)
 {
-	__u32 zero = 0, number = at->hash % SERIN_FLOW_LOCKS;
-	struct serin_flow_counters *c = bpf_map_lookup_elem(&flow_counters, &zero);
+	__u32 number = at->hash % SERIN_FLOW_LOCKS;
 	__u64 *lock = bpf_map_lookup_elem(&flow_locks, &number);
+	struct serin_flow_counters *c;
 	__u64 there = 0;
-	int is_locked;
 
-	if (!c || !lock)
+	if (!lock)
 		return 0;
-	is_locked = lock_flow(lock);
-	c->unlocked += !is_locked;
+	if (!lock_flow(lock)) {
+		lock = NULL;
+		c = own_counters();
+		if (c)
+			c->unlocked++;
+	}
 	if (find_in(at, &there, is_v6)) {
 		value = there;
-	} else if (!place_entry(at, c, value, is_v6)) {
-		c->unremembered++;
+	} else if (!place_entry(at, value, is_v6)) {
+		c = own_counters();
+		if (c)
+			c->unremembered++;
 		value = 0;
 	}
-	if (is_locked)
+	if (lock)
 		WRITE_ONCE(*lock, 0);
 	return value;
 }
