@@ -273,7 +273,7 @@ lab_service() {
 	for pool in "${@:5}"; do
 		[[ $pool == *=* ]] || printf '    primary: %s\n' "$pool"
 	done
-	[[ -z ${LAB_KEYS:-} ]] || sed 's/^/    /' <<<"$LAB_KEYS"
+	[[ -z ${LAB_KEYS:-} ]] || printf '    %s\n' "${LAB_KEYS//$'\n'/$'\n'    }"
 	printf '    pools:\n'
 	for pool in "${@:5}"; do
 		printf '      - name: %s\n' "${pool%=*}"

@@ -181,12 +181,25 @@ static int plan_tunnel(struct sourcing *q, struct plan *p, struct service_plan *
 	return error;
 }
 
+/* What the file may say and the packet path cannot do. */
+static int check_carried_out(const struct model_service *m)
+{
+	if (m->forwarding != SERIN_FORWARDING_FULLNAT)
+		return 0;
+	log_error("service %s: this version has no 'forwarding: fullnat' yet; take nat, dsr, ipip or "
+		  "gue",
+		  m->name);
+	return -EOPNOTSUPP;
+}
+
 int plan_forwarding(struct dataplane *dp, struct rtnl *rtnl, struct plan *p, struct service_plan *s,
 		    const struct roster *r, const struct dp_hop *hops)
 {
 	struct sourcing q = {.dp = dp, .rtnl = rtnl, .s = s, .roster = r};
 	int error = plan_change(dp, p, s);
 
+	if (!error)
+		error = check_carried_out(s->model);
 	s->tunnel = (struct serin_tunnel){0};
 	if (!s->is_new)
 		s->tunnel = dp->services[s->id].tunnel;
