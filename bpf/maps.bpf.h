@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include <serin/abi.h>
+#include <serin/info.h>
 
 /* Powers of two less one; set between open and load. */
 const volatile __u32 service_bucket_mask;

@@ -3,7 +3,6 @@
  * An oracle that remembers of every flow where it was born, against the program that remembers as
  * little as it can, through long random histories of changes. No packet of a living flow may go
  * elsewhere than where it was born, unless its backend is down; then it has the current choice.
- *
  * Where the oracle allows two answers: a SYN that is sent again before anything else was, and whose
  * place has begun to move meanwhile, is a first packet like any other. And a flow that is met after
  * its SYN and half closed before anything answers has ended, as far as the flow table knows.
@@ -13,9 +12,7 @@
 #define FLOWS	600
 #define STEPS	1000
 #define CLIENTS 48 /* few, so that some have many flows */
-
 enum stage { OVER, OPENING, OPEN, CLIENT_DONE, BACKEND_DONE };
-
 static const char *const stage_names[] = {"over", "opening", "open", "client done", "backend done"};
 
 struct flow {

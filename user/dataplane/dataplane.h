@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include <serin/abi.h>
+#include <serin/info.h>
 
 #include "model/model.h"
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <serin/abi.h>
+#include <serin/info.h>
 
 #include "balance/split.h"
 #include "dataplane/dataplane.h"

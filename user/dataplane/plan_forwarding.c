@@ -186,9 +186,10 @@ static int check_carried_out(const struct model_service *m)
 {
 	if (m->forwarding != SERIN_FORWARDING_FULLNAT)
 		return 0;
-	log_error("service %s: this version has no 'forwarding: fullnat' yet; take nat, dsr, ipip or "
-		  "gue",
-		  m->name);
+	log_error(
+		"service %s: this version has no 'forwarding: fullnat' yet; take nat, dsr, ipip or "
+		"gue",
+		m->name);
 	return -EOPNOTSUPP;
 }
 

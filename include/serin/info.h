@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owns the part of the maps' layout that user space alone writes and reads: by it the maps describe
+ * themselves. It is ABI like the rest: see abi.h.
+ */
+#pragma once
+
+#include <serin/abi.h>
+
+struct serin_meta {
+	__u32 magic;
+	__u32 abi_version;
+	__u32 max_services;
+	__u32 max_backends;
+	__u32 max_flows;
+	__u32 service_buckets; /* powers of two */
+	__u32 backend_buckets;
+	__u32 flow_buckets; /* of each of the two flow tables */
+	__u32 idle_s[8];    /* by enum serin_flow_state: entries idle for longer bind nobody */
+	__u32 pad;
+	__u64 flow_secret[2];
+	__u64 program_id; /* hash of the BPF object that runs */
+	char made_by[32]; /* version of the serin that loaded it */
+};
+serin_static_assert(sizeof(struct serin_meta) == 128, "ABI");
+
+struct serin_change {
+	__u64 when_ns; /* CLOCK_REALTIME */
+	__u32 uid;
+	__u32 pad;
+	char actor[SERIN_NAME_LEN]; /* verb that did it */
+	char reason[80];	    /* --reason */
+};
+serin_static_assert(sizeof(struct serin_change) == 128, "ABI");
+
+struct serin_pool_info {
+	char name[SERIN_NAME_LEN]; /* empty: slot free */
+	__u32 order;		   /* place in the file; SERIN_POOL_GONE: no longer in it */
+	__u32 configured_ppm;	   /* the file's weight, millionths */
+	__u64 table_digest;	   /* of what its Maglev table was built from; 0: has none */
+};
+serin_static_assert(sizeof(struct serin_pool_info) == 48, "ABI");
+
+#define SERIN_POOL_GONE 0xffffffffu
+
+struct serin_service_info {
+	char name[SERIN_NAME_LEN]; /* empty: slot free */
+	__u64 seed;
+	__u32 table_size; /* tables are built to this; the packet path's own follows when all are */
+	__u32 pad;
+	struct serin_change last; /* who shifted, drained or applied last */
+	struct serin_pool_info pool[SERIN_MAX_POOLS];
+};
+serin_static_assert(sizeof(struct serin_service_info) == 176 + 48 * SERIN_MAX_POOLS, "ABI");
