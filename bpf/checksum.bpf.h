@@ -35,3 +35,17 @@ static __always_inline __u32 csum_replace_words(void *field, const void *fresh, 
 		delta += csum_replace((__u16 *)field + i, word[i]);
 	return delta;
 }
+
+/* Of an address, with the words that IPv4-mapped ones have in common: in a difference they are 0. */
+static __always_inline __u16 csum_addr(const struct serin_addr *a)
+{
+	__u64 sum = (__u64)a->word_be[0] + a->word_be[1] + a->word_be[2] + a->word_be[3];
+
+	return csum_fold((sum & 0xffff) + (sum >> 16 & 0xffff) + (__u32)(sum >> 32));
+}
+
+/* What a sum changes by where words of one sum give way to those of another. */
+static __always_inline __u16 csum_delta(__u32 from, __u32 to)
+{
+	return csum_fold((__u16)~csum_fold(from) + to);
+}

@@ -35,6 +35,10 @@ static __always_inline __u32 state_after_reply(const struct packet *p, __u32 sta
 		return SERIN_FLOW_ESTABLISHED;
 	case SERIN_FLOW_UDP:
 		return SERIN_FLOW_UDP_REPLIED;
+	case SERIN_FLOW_ACKED:
+		if (!p->tcp || p->tcp->syn)
+			return state;
+		return p->tcp->fin ? SERIN_FLOW_CLOSING : SERIN_FLOW_ESTABLISHED;
 	case SERIN_FLOW_ESTABLISHED:
 		return p->tcp && p->tcp->fin ? SERIN_FLOW_CLOSING : state;
 	default:
@@ -42,13 +46,18 @@ static __always_inline __u32 state_after_reply(const struct packet *p, __u32 sta
 	}
 }
 
+/* Where backends are told of the client, a handshake is over when they have been: when they speak. */
 static __always_inline __u32 state_after_request(const struct packet *p, __u32 state)
 {
 	switch (state) {
 	case SERIN_FLOW_REPLIED:
 		if (!p->tcp || p->tcp->syn)
 			return state;
+		if (READ_ONCE(p->service->flags) & SERIN_SERVICE_TOA)
+			return SERIN_FLOW_ACKED;
 		return p->tcp->fin ? SERIN_FLOW_CLOSING : SERIN_FLOW_ESTABLISHED;
+	case SERIN_FLOW_ACKED:
+		return p->tcp && p->tcp->rst ? SERIN_FLOW_CLOSING : state;
 	case SERIN_FLOW_ESTABLISHED:
 		return p->tcp && (p->tcp->fin || p->tcp->rst) ? SERIN_FLOW_CLOSING : state;
 	default:
@@ -67,15 +76,17 @@ static __always_inline int is_ended_by(const struct packet *p, __u32 state)
 	return p->tcp->rst && (p->is_reply || state < SERIN_FLOW_PROVEN);
 }
 
-/* A value that another CPU changed first is left: it has seen the flow as lately as we. */
-static __always_inline void touch_flow(const struct packet *p, __u64 *place, __u64 value)
+/* A value that another CPU changed first is left: it has seen the flow as lately as we. Returns what
+ * was there. */
+static __always_inline __u64 touch_flow(const struct packet *p, __u64 *place, __u64 value)
 {
 	__u64 now = bpf_jiffies64(), fresh;
 	__u32 state = serin_flow_state(value);
 
 	/* A straggler goes where its flow went, and does not bring it back to life. */
-	if (state == SERIN_FLOW_SYN && !packet_may_begin(p) && flow_is_idle(value, now))
-		return;
+	if (state == SERIN_FLOW_SYN && (p->is_reply || !packet_may_begin(p)) &&
+	    flow_is_idle(value, now))
+		return value;
 	if (is_ended_by(p, state))
 		fresh = value_of_ended(value, now);
 	else
@@ -83,8 +94,7 @@ static __always_inline void touch_flow(const struct packet *p, __u64 *place, __u
 					 p->is_reply ? state_after_reply(p, state)
 						     : state_after_request(p, state),
 					 serin_flow_epoch(value), now);
-	if (fresh != value)
-		__sync_val_compare_and_swap(place, value, fresh);
+	return fresh == value ? value : __sync_val_compare_and_swap(place, value, fresh);
 }
 
 /* ---- following ---- */

@@ -13,12 +13,17 @@
 #define GRACE_JIFFIES (2u << SERIN_FLOW_JIFFIES_SHIFT)
 #define BURST_JIFFIES 16
 
-/* The two buckets a flow may be in, and what tells it from others there. */
-struct flow_place {
-	void *bucket[2];
+/* What tells a flow from others. */
+struct flow_key {
 	__u64 hash;
 	__u64 key;
 	__u64 high, low; /* IPv6 only */
+};
+
+/* And the two buckets it may be in. */
+struct flow_place {
+	void *bucket[2];
+	struct flow_key flow;
 	__u32 is_v6;
 };
 
@@ -37,19 +42,34 @@ static __always_inline __u64 *entry_value(void *bucket, __u32 way, const int is_
 
 static __always_inline int locate_buckets(struct flow_place *at, void *table)
 {
-	__u32 number = at->hash & flow_bucket_mask;
+	__u32 number = at->flow.hash & flow_bucket_mask;
 
 	at->bucket[0] = bpf_map_lookup_elem(table, &number);
-	number = at->hash >> 32 & flow_bucket_mask;
+	number = at->flow.hash >> 32 & flow_bucket_mask;
 	at->bucket[1] = bpf_map_lookup_elem(table, &number);
 	return at->bucket[0] && at->bucket[1];
+}
+
+static __always_inline void set_flow4_key(struct flow_key *flow, const struct serin_addr *client,
+					  __u16 port_be, __u32 service)
+{
+	flow->key = serin_flow4_key(client->word_be[3], port_be, service);
+	flow->hash = serin_flow4_hash(flow->key, flow_secret);
+}
+
+static __always_inline void set_flow6_key(struct flow_key *flow, const struct serin_addr *client,
+					  __u16 port_be, __u32 service)
+{
+	flow->high = serin_addr_high(client);
+	flow->low = serin_addr_low(client);
+	flow->hash = serin_flow6_hash(client, port_be, service, flow_secret);
+	flow->key = serin_flow6_key(flow->hash, port_be, service);
 }
 
 static __always_inline int locate_flow4(struct flow_place *at, const struct serin_addr *client,
 					__u16 port_be, __u32 service)
 {
-	at->key = serin_flow4_key(client->word_be[3], port_be, service);
-	at->hash = serin_flow4_hash(at->key, flow_secret);
+	set_flow4_key(&at->flow, client, port_be, service);
 	return locate_buckets(at, &flows4);
 }
 
@@ -57,10 +77,7 @@ static __always_inline int locate_flow6(struct flow_place *at, const struct seri
 					__u16 port_be, __u32 service)
 {
 	at->is_v6 = 1;
-	at->high = serin_addr_high(client);
-	at->low = serin_addr_low(client);
-	at->hash = serin_flow6_hash(client, port_be, service, flow_secret);
-	at->key = serin_flow6_key(at->hash, port_be, service);
+	set_flow6_key(&at->flow, client, port_be, service);
 	return locate_buckets(at, &flows6);
 }
 
@@ -80,30 +97,38 @@ static __always_inline int locate_client(struct flow_place *at, const struct ser
 }
 
 /* Is this entry the flow's? Read as one: key, value, key again. */
-static __always_inline int match_entry(const struct flow_place *at, void *bucket, __u32 way,
+static __always_inline int match_entry(const struct flow_key *flow, void *bucket, __u32 way,
 				       __u64 *value, const int is_v6)
 {
 	struct serin_flow6 *flow6 = bucket + way * sizeof(struct serin_flow6);
 	__u64 *key = entry_key(bucket, way, is_v6);
 
-	if (READ_ONCE(*key) != at->key)
+	if (READ_ONCE(*key) != flow->key)
 		return 0;
-	if (is_v6 &&
-	    (READ_ONCE(flow6->client_high) != at->high || READ_ONCE(flow6->client_low) != at->low))
+	if (is_v6 && (READ_ONCE(flow6->client_high) != flow->high ||
+		      READ_ONCE(flow6->client_low) != flow->low))
 		return 0;
 	*value = READ_ONCE(*entry_value(bucket, way, is_v6));
-	return READ_ONCE(*key) == at->key && serin_flow_state(*value) != SERIN_FLOW_EVICTED;
+	return READ_ONCE(*key) == flow->key && serin_flow_state(*value) != SERIN_FLOW_EVICTED;
 }
 
-static __always_inline __u64 *find_in_bucket(const struct flow_place *at, void *bucket,
-					     __u64 *value, const int is_v6)
+/* Which of a bucket's entries is the flow's; SERIN_FLOW4_WAYS: none. */
+static __always_inline __u32 find_way(const struct flow_key *flow, void *bucket, __u64 *value,
+				      const int is_v6)
 {
 	__u32 way;
 
 	for (way = 0; way < SERIN_FLOW4_WAYS; way++)
-		if (match_entry(at, bucket, way, value, is_v6))
+		if (match_entry(flow, bucket, way, value, is_v6))
 			break;
-	way = forget_number(way, at->key);
+	return forget_number(way, flow->key);
+}
+
+static __always_inline __u64 *find_in_bucket(const struct flow_key *flow, void *bucket,
+					     __u64 *value, const int is_v6)
+{
+	__u32 way = find_way(flow, bucket, value, is_v6);
+
 	if (way >= SERIN_FLOW4_WAYS)
 		return NULL;
 	barrier_var(way);
@@ -112,9 +137,9 @@ static __always_inline __u64 *find_in_bucket(const struct flow_place *at, void *
 
 static __always_inline __u64 *find_in(const struct flow_place *at, __u64 *value, const int is_v6)
 {
-	__u64 *found = find_in_bucket(at, at->bucket[0], value, is_v6);
+	__u64 *found = find_in_bucket(&at->flow, at->bucket[0], value, is_v6);
 
-	return found ? found : find_in_bucket(at, at->bucket[1], value, is_v6);
+	return found ? found : find_in_bucket(&at->flow, at->bucket[1], value, is_v6);
 }
 
 static __always_inline __u64 *find_flow(const struct flow_place *at, __u64 *value)
@@ -179,16 +204,16 @@ static __always_inline __u64 best_in(void *bucket, __u64 now, const int is_v6)
 }
 
 /* Whether one more living flow may give way on this CPU now. */
-static __always_inline int may_evict(struct serin_flow_counters *c, __u64 now)
+static __always_inline int may_evict(struct serin_budget *b, __u32 per_jiffy, __u64 now)
 {
-	__u64 limit = (__u64)flow_evictions_per_jiffy * BURST_JIFFIES;
-	__u64 budget = c->budget + (now - c->budget_jiffies) * flow_evictions_per_jiffy;
+	__u64 limit = (__u64)per_jiffy * BURST_JIFFIES;
+	__u64 left = b->left + (now - b->jiffies) * per_jiffy;
 
-	c->budget = budget > limit ? limit : budget;
-	c->budget_jiffies = now;
-	if (!c->budget)
+	b->left = left > limit ? limit : left;
+	b->jiffies = now;
+	if (!b->left)
 		return 0;
-	c->budget--;
+	b->left--;
 	return 1;
 }
 
@@ -205,17 +230,17 @@ static __always_inline int claim_entry(__u64 *key, __u64 *value, __u64 seen)
 	return 1;
 }
 
-static __always_inline void write_entry(const struct flow_place *at, void *bucket, __u32 way,
+static __always_inline void write_entry(const struct flow_key *flow, void *bucket, __u32 way,
 					__u64 value, const int is_v6)
 {
 	struct serin_flow6 *flow6 = bucket + way * sizeof(struct serin_flow6);
 
 	if (is_v6) {
-		WRITE_ONCE(flow6->client_high, at->high);
-		WRITE_ONCE(flow6->client_low, at->low);
+		WRITE_ONCE(flow6->client_high, flow->high);
+		WRITE_ONCE(flow6->client_low, flow->low);
 	}
 	WRITE_ONCE(*entry_value(bucket, way, is_v6), value);
-	WRITE_ONCE(*entry_key(bucket, way, is_v6), at->key);
+	WRITE_ONCE(*entry_key(bucket, way, is_v6), flow->key);
 }
 
 /* Asked for where they change, not kept: the stack is short. */
@@ -238,14 +263,14 @@ static __always_inline int take_free(const struct flow_place *at, __u64 value, c
 		free += is_free;
 		way = is_free ? i : way;
 	}
-	way = forget_number(way, at->hash) & (SERIN_FLOW4_WAYS - 1);
+	way = forget_number(way, at->flow.hash) & (SERIN_FLOW4_WAYS - 1);
 	barrier_var(way);
 	way &= SERIN_FLOW4_WAYS - 1;
-	free = forget_number(free, at->hash);
+	free = forget_number(free, at->flow.hash);
 	if (free < SERIN_FLOW4_WAYS / 2 ||
 	    __sync_val_compare_and_swap(entry_key(at->bucket[0], way, is_v6), 0, SERIN_FLOW_BUSY))
 		return 0;
-	write_entry(at, at->bucket[0], way, value, is_v6);
+	write_entry(&at->flow, at->bucket[0], way, value, is_v6);
 	c = own_counters();
 	if (c)
 		c->inserted++;
@@ -278,13 +303,14 @@ static __always_inline int try_entry(const struct flow_place *at, __u64 value, c
 	seen = READ_ONCE(*entry_value(bucket, way, is_v6)); /* it may have been proved meanwhile */
 	best = score_entry(READ_ONCE(*entry_key(bucket, way, is_v6)), seen, now);
 	c = own_counters();
-	if (!c || !best || (best < SCORE_IDLE && !may_evict(c, now)))
+	if (!c || !best ||
+	    (best < SCORE_IDLE && !may_evict(&c->budget, flow_evictions_per_jiffy, now)))
 		return 0;
 	if (!claim_entry(entry_key(bucket, way, is_v6), entry_value(bucket, way, is_v6), seen))
 		return -1;
 	if (best < SCORE_IDLE)
-		c->evicted[serin_flow_state(seen)]++;
-	write_entry(at, bucket, way, value, is_v6);
+		c->evicted[serin_flow_state(seen) % SERIN_FLOW_STATE_MAX]++;
+	write_entry(&at->flow, bucket, way, value, is_v6);
 	c->inserted++;
 	return 1;
 }
@@ -300,11 +326,11 @@ static __always_inline int place_entry(const struct flow_place *at, __u64 value,
 	return placed > 0;
 }
 
-static __always_inline int lock_flow(__u64 *lock)
+static __always_inline int lock_flow(__u64 *lock, const int tries)
 {
 	int is_locked = 0;
 
-	for (int i = 0; i < LOCK_TRIES; i++) {
+	for (int i = 0; i < tries; i++) {
 		if (__sync_val_compare_and_swap(lock, 0, 1))
 			continue;
 		is_locked = 1;
@@ -320,14 +346,14 @@ static __always_inline int lock_flow(__u64 *lock)
  */
 static __always_inline __u64 insert_at(const struct flow_place *at, __u64 value, const int is_v6)
 {
-	__u32 number = at->hash % SERIN_FLOW_LOCKS;
+	__u32 number = at->flow.hash % SERIN_FLOW_LOCKS;
 	__u64 *lock = bpf_map_lookup_elem(&flow_locks, &number);
 	struct serin_flow_counters *c;
 	__u64 there = 0;
 
 	if (!lock)
 		return 0;
-	if (!lock_flow(lock)) {
+	if (!lock_flow(lock, LOCK_TRIES)) {
 		lock = NULL;
 		c = own_counters();
 		if (c)
@@ -348,20 +374,22 @@ static __always_inline __u64 insert_at(const struct flow_place *at, __u64 value,
 
 __noinline __u64 insert_flow4(__u64 key, __u64 hash, __u64 value)
 {
-	struct flow_place at = {.key = key, .hash = hash};
+	struct flow_place at = {.flow = {.key = key, .hash = hash}};
 
 	return locate_buckets(&at, &flows4) ? insert_at(&at, value, 0) : 0;
 }
 
 __noinline __u64 insert_flow6(__u64 high, __u64 low, __u64 key, __u64 hash, __u64 value)
 {
-	struct flow_place at = {.key = key, .hash = hash, .high = high, .low = low};
+	struct flow_place at = {.flow = {.key = key, .hash = hash, .high = high, .low = low}};
 
 	return locate_buckets(&at, &flows6) ? insert_at(&at, value, 1) : 0;
 }
 
 static __always_inline __u64 insert_flow(const struct flow_place *at, __u64 value)
 {
-	return at->is_v6 ? insert_flow6(at->high, at->low, at->key, at->hash, value)
-			 : insert_flow4(at->key, at->hash, value);
+	const struct flow_key *flow = &at->flow;
+
+	return at->is_v6 ? insert_flow6(flow->high, flow->low, flow->key, flow->hash, value)
+			 : insert_flow4(flow->key, flow->hash, value);
 }

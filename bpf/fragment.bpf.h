@@ -8,6 +8,7 @@
 
 #include "maps.bpf.h"
 #include "packet.bpf.h"
+#include "source.bpf.h"
 
 /* IPv6's number is one for all protocols, and pieces need not agree in theirs (RFC 8200 4.5). */
 static __always_inline struct serin_fragment_key fragment_key(const struct packet *p)
@@ -24,8 +25,18 @@ static __always_inline struct serin_fragment_key fragment_key(const struct packe
 static __always_inline void note_sent(const struct packet *p, struct serin_fragment_key *key,
 				      const struct serin_fragment *fragment)
 {
-	if (p->service->forwarding != SERIN_FORWARDING_NAT || !p->backend)
+	struct source_flow *f = NULL;
+
+	if (is_fullnat(p))
+		f = describe_flow(p);
+	else if (p->service->forwarding != SERIN_FORWARDING_NAT)
 		return;
+	if (!p->backend)
+		return;
+	if (f && p->is_reply)
+		key->dst = f->client.addr;
+	else if (f)
+		key->src = f->source.addr;
 	key->is_sent = 1;
 	if (p->is_reply)
 		key->src = p->service->vip.addr;
@@ -44,6 +55,7 @@ static __noinline int note_fragment(struct packet *p)
 		.is_reply = p->is_reply,
 		.jiffies = bpf_jiffies64(),
 		.client = {.addr = p->client, .port_be = p->client_port_be},
+		.position = p->position,
 	};
 
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
@@ -75,5 +87,6 @@ static __noinline int recall_fragment(struct packet *p)
 	p->is_reply = packet_is_error(p) ? !first->is_reply : first->is_reply;
 	p->client = first->client.addr;
 	p->client_port_be = first->client.port_be;
+	p->position = first->position;
 	return SERIN_GO_ON;
 }

@@ -10,6 +10,7 @@
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 #include "quote.bpf.h"
+#include "source.bpf.h"
 
 /* What the error is to say. Its destination is the quoted source: errors go to who sent the packet. */
 struct error_rewrite {
@@ -126,7 +127,7 @@ static __always_inline void translate_error(const struct packet *p, struct error
 {
 	const struct serin_service *svc = p->service;
 
-	if (svc->forwarding != SERIN_FORWARDING_NAT)
+	if (svc->forwarding != SERIN_FORWARDING_NAT && svc->forwarding != SERIN_FORWARDING_FULLNAT)
 		return;
 	if (p->is_reply) {
 		r->source = svc->vip.addr;
@@ -136,7 +137,23 @@ static __always_inline void translate_error(const struct packet *p, struct error
 	}
 }
 
-static __noinline int rewrite_error(struct packet *p)
+/* fullnat: moreover, client and source stand for each other. Towards the backend the source sends
+ * the error, too: there may be no way there from any other address. */
+static __always_inline void translate_source(const struct packet *p, const struct source_flow *f,
+					     struct error_rewrite *r)
+{
+	if (p->is_reply) {
+		r->quoted_src.addr = f->client.addr;
+		r->quoted_src.port_be = f->client.port_be;
+	} else {
+		r->source = f->source.addr;
+		r->quoted_dst.addr = f->source.addr;
+		r->quoted_dst.port_be = f->source.port_be;
+	}
+}
+
+/* @f: fullnat's flow; NULL: the packet is of no such service */
+static __noinline int rewrite_error(struct packet *p, const struct source_flow *f)
 {
 	struct error_rewrite r = {
 		.at = p->quote,
@@ -150,5 +167,7 @@ static __noinline int rewrite_error(struct packet *p)
 	else if (p->ip6)
 		__builtin_memcpy(&r.source, &p->ip6->saddr, sizeof(r.source));
 	translate_error(p, &r);
+	if (f)
+		translate_source(p, f, &r);
 	return p->ip4 ? rewrite_error4(p->ctx, &r) : rewrite_error6(p->ctx, &r);
 }

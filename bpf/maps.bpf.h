@@ -10,6 +10,7 @@
 
 #include <serin/abi.h>
 #include <serin/info.h>
+#include <serin/source.h>
 
 /* Powers of two less one; set between open and load. */
 const volatile __u32 service_bucket_mask;
@@ -177,6 +178,78 @@ struct {
 	__type(key, __u32);
 	__type(value, struct serin_flow_counters);
 } flow_counters SEC(".maps");
+
+/*
+ * fullnat: what a service's flows are given for sources.
+ * key: service id; writer: user space, before the service is reachable, and `depths` by packets;
+ * reader: follow_fullnat(), find_source(), rewrite_fullnat(); size: limits.services, 320 bytes each
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_source_set);
+} source_sets SEC(".maps");
+
+/*
+ * fullnat: a service's flows, each at the position that is its source address and port.
+ * key: service id; value: an array of as many buckets as hold its ports, in the map of the VIP's
+ *      family, or nothing
+ * writer: user space, whole tables, and forgetting; insert_source_flow4() and 6, touch_flow()
+ * reader: these, find_source(); size: 16 bytes a port by IPv4, 32 by IPv6
+ */
+struct source_table4 {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_bucket4);
+};
+
+struct source_table6 {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_bucket6);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct source_table4);
+} source_tables4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct source_table6);
+} source_tables6 SEC(".maps");
+
+/*
+ * Whose port is this? Asked of packets for addresses that fullnat services give theirs.
+ * key: address and protocol; value: ranges of ports, of a service each; writer: user space
+ * size: at most 16 a service, allocated one by one
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct serin_source_key);
+	__type(value, struct serin_source_ranges);
+} sources SEC(".maps");
+
+/* What became of flows that wanted a port. key: service id; writer: insert_source_flow4() and 6,
+ * forward(); reader: user space, which zeroes it before a service is reachable; 64 bytes a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_source_counters);
+} source_counters SEC(".maps");
 
 /*
  * The ways to clients, for replies. key: 0 or 1, by route_sets' word; writer: user space, the one

@@ -95,6 +95,10 @@ struct packet {
 	struct serin_backend *backend;
 	__u32 backend_id;
 
+	/* fullnat */
+	__u32 position;	  /* of the flow in its service's table: its source address and port */
+	__u32 is_telling; /* the client's address is to go along */
+
 	/* find_hop(), find_exit() */
 	__u64 hop;
 	struct serin_port *out;
@@ -116,4 +120,9 @@ static __always_inline int packet_is_syn(const struct packet *p)
 static __always_inline int packet_may_begin(const struct packet *p)
 {
 	return p->udp || packet_is_syn(p);
+}
+
+static __always_inline int is_fullnat(const struct packet *p)
+{
+	return p->service->forwarding == SERIN_FORWARDING_FULLNAT;
 }

@@ -12,6 +12,7 @@
 #include "exit.bpf.h"
 #include "flow.bpf.h"
 #include "fragment.bpf.h"
+#include "fullnat.bpf.h"
 #include "hop.bpf.h"
 #include "forward.bpf.h"
 #include "icmp_answer.bpf.h"
@@ -51,7 +52,7 @@ static __always_inline int find_backend(struct packet *p)
 	if (!reason)
 		reason = choose_settled(p, &moves);
 	if (!reason && moves)
-		reason = follow_flow(p);
+		reason = is_fullnat(p) ? follow_fullnat(p) : follow_flow(p);
 	if (!reason && p->is_unfollowed && p->backend && READ_ONCE(p->backend->next_shared))
 		reason = claim_shared(p);
 	if (!reason && p->piece.place == PIECE_FIRST)

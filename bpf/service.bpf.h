@@ -8,6 +8,7 @@
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 #include "shared.bpf.h"
+#include "source.bpf.h"
 
 static __always_inline struct serin_service *service_at(const struct serin_endpoint *at, __u32 *id)
 {
@@ -103,6 +104,8 @@ static __always_inline int find_service(struct packet *p)
 	p->client = p->dst.addr;
 	p->client_port_be = p->dst.port_be;
 	if (READ_ONCE(p->backend->next_shared)) {
+		if (!find_source(p))
+			return SERIN_GO_ON;
 		p->backend_id = find_sharer(&p->dst, &p->src, p->backend_id) - 1;
 		p->backend = bpf_map_lookup_elem(&backends, &p->backend_id);
 		if (!p->backend)
@@ -110,7 +113,9 @@ static __always_inline int find_service(struct packet *p)
 	}
 	p->service_id = p->backend->service;
 	p->service = bpf_map_lookup_elem(&services, &p->service_id);
-	return p->service ? SERIN_GO_ON : SERIN_PASS_NO_SERVICE;
+	if (!p->service)
+		return SERIN_PASS_NO_SERVICE;
+	return is_fullnat(p) ? find_source(p) : SERIN_GO_ON;
 }
 
 static __always_inline int packet_is_expiring(const struct packet *p)

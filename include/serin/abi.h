@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define SERIN_ABI_VERSION 3
+#define SERIN_ABI_VERSION 4
 #define SERIN_ABI_MAGIC	  0x4e495245u /* "ERIN" */
 
 #define SERIN_NAME_LEN	     32 /* a service's or pool's name, with its NUL */
@@ -115,6 +115,7 @@ enum serin_service_flags {
 	SERIN_SERVICE_TARGETS = 1 << 0, /* has target rules: ask them for a new flow */
 	SERIN_SERVICE_TRACKED = 1 << 1, /* every flow is remembered */
 	SERIN_SERVICE_SHARING = 1 << 2, /* so it is while others have backends of its, by nat */
+	SERIN_SERVICE_TOA = 1 << 3, /* fullnat: backends are told of the client in a TCP option */
 };
 #define SERIN_SERVICE_REMEMBERS (SERIN_SERVICE_TRACKED | SERIN_SERVICE_SHARING)
 
@@ -285,14 +286,14 @@ struct serin_bucket6 {
 };
 serin_static_assert(sizeof(struct serin_bucket6) == 128, "a bucket is two cache lines");
 
-/* A flow's value: seen << 39 | epoch << 23 | state << 20 | backend. */
+/* A flow's value: seen << 39 | epoch << 24 | state << 20 | backend. */
 #define SERIN_FLOW_SEEN_SHIFT	 39
 #define SERIN_FLOW_SEEN_BITS	 25
 #define SERIN_FLOW_JIFFIES_SHIFT 6 /* `seen` counts 64 jiffies */
-#define SERIN_FLOW_EPOCH_SHIFT	 23
-#define SERIN_FLOW_EPOCH_MASK	 0xffffu
+#define SERIN_FLOW_EPOCH_SHIFT	 24
+#define SERIN_FLOW_EPOCH_MASK	 0x7fffu
 #define SERIN_FLOW_STATE_SHIFT	 20
-#define SERIN_FLOW_STATE_MASK	 0x7u
+#define SERIN_FLOW_STATE_MASK	 0xfu
 #define SERIN_FLOW_BACKEND_MASK	 0xfffffu
 
 #define SERIN_FLOW_LOCKS 4096
@@ -302,6 +303,7 @@ enum serin_flow_state {
 	SERIN_FLOW_REPLIED, /* the backend answered it */
 	SERIN_FLOW_ADOPTED, /* met after its SYN; no answer seen */
 	SERIN_FLOW_UDP,	    /* datagrams seen from the client alone */
+	SERIN_FLOW_ACKED, /* the client finished the handshake; may not have reached the backend */
 	SERIN_FLOW_ESTABLISHED,
 	SERIN_FLOW_CLOSING,	/* established, and a FIN seen */
 	SERIN_FLOW_UDP_REPLIED, /* datagrams seen both ways */
@@ -312,7 +314,7 @@ serin_static_assert(SERIN_FLOW_STATE_MAX <= SERIN_FLOW_STATE_MASK,
 #define SERIN_FLOW_EVICTED \
 	SERIN_FLOW_STATE_MASK /* an entry about to be another's: not to be used */
 /* States before this one are unproven, whoever sent them: new flows may take their places. */
-#define SERIN_FLOW_PROVEN SERIN_FLOW_ESTABLISHED
+#define SERIN_FLOW_PROVEN SERIN_FLOW_ACKED
 #define SERIN_FLOW_BUSY	  (~0ull) /* the key of an entry that is being written */
 
 /* The ways to clients, as the kernel's routing tables have them; longest prefix first. */
@@ -374,9 +376,9 @@ struct serin_fragment {
 	__u32 is_reply;
 	__u32 jiffies; /* when the first came, low word: numbers are used again */
 	struct serin_endpoint client;
-	struct serin_endpoint source; /* fullnat: what stands for the client */
+	__u32 position; /* fullnat: of the flow, in its service's table */
 };
-serin_static_assert(sizeof(struct serin_fragment) == 56, "ABI");
+serin_static_assert(sizeof(struct serin_fragment) == 40, "ABI");
 
 #define SERIN_FRAGMENT_S 30 /* as long as Linux waits for the rest of a datagram */
 
@@ -403,12 +405,17 @@ struct serin_switches {
 	__u64 pad[5];
 };
 
+/* How many living flows may give way yet. */
+struct serin_budget {
+	__u64 jiffies; /* when it was last added to */
+	__u64 left;
+};
+
 /* Per CPU. What could not be done for flows that wanted remembering. */
 struct serin_flow_counters {
-	__u64 budget_jiffies; /* when evictions were last allowed for */
-	__u64 budget;	      /* how many are left */
+	struct serin_budget budget;
 	__u64 inserted;
-	__u64 evicted[8];   /* living ones that gave way, by enum serin_flow_state */
+	__u64 evicted[SERIN_FLOW_STATE_MAX]; /* living ones that gave way */
 	__u64 unremembered; /* no place, or beyond the rate: gone where split and Maglev say */
 	__u64 unlocked;	    /* the flow's lock was held for longer than one waits */
 	__u64 pad[3];
@@ -453,7 +460,9 @@ serin_static_assert(sizeof(struct serin_counters) == 64, "ABI");
 	X(DROP_NO_ROOM, "no_headroom", DROP)                  \
 	X(PASS_TUNNEL_ERROR, "tunnel_error", PASS)            \
 	X(ANSWER_ECHO, "answered_echo", TX)                   \
-	X(ANSWER_TOO_BIG, "answered_too_big", TX)
+	X(ANSWER_TOO_BIG, "answered_too_big", TX)             \
+	X(DROP_NO_PORT, "no_source_port", DROP)               \
+	X(DROP_NO_FLOW, "unknown_flow", DROP)
 
 enum serin_reason {
 	SERIN_GO_ON,

@@ -298,3 +298,19 @@ SERIN_INLINE __u64 serin_flow_idle_jiffies(__u64 value, __u64 now_jiffies)
 	return (__u64)((now - seen) & ((1u << SERIN_FLOW_SEEN_BITS) - 1))
 	       << SERIN_FLOW_JIFFIES_SHIFT;
 }
+
+/* ---- fullnat ---- */
+
+/* The n-th of the buckets a flow may be in, of any number of them. */
+SERIN_INLINE __u32 serin_source_bucket(__u64 hash, __u32 n, __u32 buckets)
+{
+	__u64 draw = n > 1 ? serin_mix64(hash + n) : n ? hash >> 32 : hash;
+
+	return serin_hash_slot(draw, buckets);
+}
+
+/* Which bits of serin_source_set.depths tell of the n-th bucket and those after it. */
+SERIN_INLINE __u64 serin_source_depths(__u32 n)
+{
+	return ~0ull << n / 2;
+}

@@ -15,8 +15,8 @@ struct serin_meta {
 	__u32 max_flows;
 	__u32 service_buckets; /* powers of two */
 	__u32 backend_buckets;
-	__u32 flow_buckets; /* of each of the two flow tables */
-	__u32 idle_s[8];    /* by enum serin_flow_state: entries idle for longer bind nobody */
+	__u32 flow_buckets;		    /* of each of the two flow tables */
+	__u32 idle_s[SERIN_FLOW_STATE_MAX]; /* entries idle for longer bind nobody */
 	__u32 pad;
 	__u64 flow_secret[2];
 	__u64 program_id; /* hash of the BPF object that runs */

@@ -65,7 +65,8 @@ static void top_level(void **state)
 	expect(json_object_get(status, "flow_table"),
 	       "{'entries': 12, 'capacity': 1048576, 'bytes_ipv4': 33554432,"
 	       " 'bytes_ipv6': 67108864, 'inserted': 5000000000, 'unremembered': 17,"
-	       " 'evicted': {'syn': 7, 'replied': 0, 'adopted': 3, 'udp': 0, 'established': 0,"
+	       " 'evicted': {'syn': 7, 'replied': 0, 'adopted': 3, 'udp': 0, 'acked': 0, "
+	       "'established': 0,"
 	       " 'closing': 0, 'udp_replied': 0}}");
 	expect(json_object_get(json_object_get(status, "verdicts"), "forwarded_same_port"), "41");
 	expect(json_object_get(json_object_get(status, "verdicts"), "too_big"), "43");

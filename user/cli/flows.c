@@ -16,6 +16,7 @@ static const struct table_column columns[] = {
 	{.name = "SERVICE"},
 	{.name = "POOL"},
 	{.name = "CLIENT"},
+	{.name = "SOURCE"},
 	{.name = "BACKEND"},
 	{.name = "STATE"},
 	{.name = "EPOCH", .is_number = true},
@@ -36,23 +37,29 @@ static void add_row(struct listing *l, const struct flow_view *f)
 	table_set(row, 0, "%s", f->service);
 	table_set(row, 1, "%s", f->pool);
 	table_set(row, 2, "%s", net_format_endpoint(&f->client, f->client_port, text));
-	table_set(row, 3, "%s", net_format_endpoint(&f->backend, f->backend_port, text));
-	table_set(row, 4, "%s", flow_state_name(f->state));
-	table_set(row, 5, "%u", f->epoch);
-	table_set(row, 6, "%.1fs", (double)f->idle_ms / 1000);
+	table_set(row, 3, "%s",
+		  f->source_port ? net_format_endpoint(&f->source, f->source_port, text) : "-");
+	table_set(row, 4, "%s", net_format_endpoint(&f->backend, f->backend_port, text));
+	table_set(row, 5, "%s", flow_state_name(f->state));
+	table_set(row, 6, "%u", f->epoch);
+	table_set(row, 7, "%.1fs", (double)f->idle_ms / 1000);
 }
 
 static void add_json(struct listing *l, const struct flow_view *f)
 {
-	char client[NET_ENDPOINT_LEN], backend[NET_ENDPOINT_LEN];
+	char client[NET_ENDPOINT_LEN], source[NET_ENDPOINT_LEN], backend[NET_ENDPOINT_LEN];
+	json_t *o;
 
 	net_format_endpoint(&f->client, f->client_port, client);
 	net_format_endpoint(&f->backend, f->backend_port, backend);
-	json_array_append_new(l->json,
-			      json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I}", "service",
-					f->service, "pool", f->pool, "client", client, "backend",
-					backend, "state", flow_state_name(f->state), "epoch",
-					f->epoch, "idle_ms", (json_int_t)f->idle_ms));
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I}", "service", f->service, "pool", f->pool,
+		      "client", client, "backend", backend, "state", flow_state_name(f->state),
+		      "epoch", f->epoch, "idle_ms", (json_int_t)f->idle_ms);
+	if (f->source_port)
+		json_object_set_new(
+			o, "source",
+			json_string(net_format_endpoint(&f->source, f->source_port, source)));
+	json_array_append_new(l->json, o);
 }
 
 static int visit(const struct flow_view *f, void *arg)

@@ -202,6 +202,28 @@ static void print_flow_table(const struct snapshot *s)
 	putchar('\n');
 }
 
+/* "web: source ports: 312 of 64512 in use, 1.0M": trouble only where there was some. */
+static void print_ports(const struct snapshot_service *s)
+{
+	const struct snapshot_ports *p = &s->ports;
+	char text[16];
+
+	if (!p->capacity)
+		return;
+	printf("%s: source ports: ", s->name);
+	if (p->has_used)
+		printf("%llu of ", (unsigned long long)p->used);
+	printf("%llu%s, %s", (unsigned long long)p->capacity, p->has_used ? " in use" : "",
+	       format_bytes(p->bytes, text));
+	if (p->refused || p->evicted)
+		printf("; %llu flows refused for want of one, %llu unproved ones gave way",
+		       (unsigned long long)p->refused, (unsigned long long)p->evicted);
+	if (p->untold)
+		printf("; %llu packets without room for the client's address",
+		       (unsigned long long)p->untold);
+	putchar('\n');
+}
+
 static void print_host(const struct snapshot *s)
 {
 	const char *separator = "";
@@ -223,6 +245,12 @@ static void print_host(const struct snapshot *s)
 	print_flow_table(s);
 }
 
+static void print_service(const struct snapshot_service *s)
+{
+	print_last_change(s);
+	print_ports(s);
+}
+
 static int print_table(const struct snapshot *s, const char *only)
 {
 	struct libscols_table *t = table_new(columns, COLUMN_MAX);
@@ -236,7 +264,7 @@ static int print_table(const struct snapshot *s, const char *only)
 	table_free(t);
 	for (size_t i = 0; i < s->service_count; i++)
 		if (!only || !strcmp(only, s->services[i].name))
-			print_last_change(&s->services[i]);
+			print_service(&s->services[i]);
 	print_host(s);
 	return 0;
 }

@@ -105,6 +105,16 @@ static void write_new_service(struct dataplane *dp, const struct service_plan *s
 	memcpy(info->name, s->model->name, sizeof(info->name));
 }
 
+/* Before the service has a name, or whoever goes on after a kill would not look for them. */
+static int commit_source_table(struct dataplane *dp, const struct service_plan *s)
+{
+	bool is_fullnat = s->model->forwarding == SERIN_FORWARDING_FULLNAT;
+
+	if (s->is_new)
+		dp_sources_free(dp, s->id); /* an apply that was killed may have left some */
+	return is_fullnat && !dp_has_sources(dp, s->id) ? dp_sources_make(dp, s->id, s->model) : 0;
+}
+
 static int commit_services(struct dataplane *dp, const struct plan *p)
 {
 	int error = 0;
@@ -112,12 +122,17 @@ static int commit_services(struct dataplane *dp, const struct plan *p)
 	for (size_t i = 0; i < p->model->service_count; i++) {
 		const struct service_plan *s = &p->services[i];
 
+		error = commit_source_table(dp, s);
+		if (error)
+			break;
 		if (s->is_new)
 			write_new_service(dp, s);
 		plan_commit_forwarding(dp, s);
 		dp->info[s->id].seed = s->model->seed;
 		dp->info[s->id].table_size = s->model->table_size;
 	}
+	if (error)
+		return error;
 	commit_hashing(dp, p);
 	for (size_t i = 0; !error && i < p->model->service_count; i++)
 		error = write_pools(dp, &p->services[i]);
@@ -340,6 +355,8 @@ int plan_commit(struct dataplane *dp, struct plan *p, const struct dataplane_aut
 	commit_table_sizes(dp, p);
 	commit_splits(dp, p, author);
 	error = commit_targets(dp, p);
+	if (!error)
+		error = plan_commit_sources(dp, p);
 	if (!error)
 		error = commit_reachable(dp, p);
 	if (error)

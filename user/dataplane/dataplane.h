@@ -157,6 +157,18 @@ struct snapshot_pool {
 	size_t backend_count;
 };
 
+/* fullnat: the ports of all sources. */
+struct snapshot_ports {
+	uint64_t capacity; /* 0: not fullnat */
+	uint64_t used;	   /* by living flows */
+	bool has_used;	   /* false: telling takes CAP_SYS_ADMIN */
+	uint64_t bytes;	   /* memory of their table */
+	uint64_t taken;	   /* given to flows so far */
+	uint64_t evicted;  /* taken from living ones, none of them proved */
+	uint64_t refused;  /* flows that found none */
+	uint64_t untold;   /* packets that had no room for the client's address */
+};
+
 struct snapshot_service {
 	char name[SERIN_NAME_LEN];
 	uint32_t id;
@@ -167,6 +179,7 @@ struct snapshot_service {
 	struct model_source sources[MODEL_SOURCES_MAX]; /* where packets to backends come from */
 	size_t source_count;				/* 0 where they keep the clients' own */
 	uint16_t gue_port;				/* 0: not gue */
+	struct snapshot_ports ports;
 	enum serin_affinity affinity;
 	uint8_t client_prefix6;
 	uint64_t seed;
@@ -258,6 +271,8 @@ struct flow_view {
 	uint16_t client_port;
 	struct in6_addr backend;
 	uint16_t backend_port;
+	struct in6_addr source; /* fullnat: what the backend sees in the client's place */
+	uint16_t source_port;	/* 0: the client itself */
 	enum serin_flow_state state;
 	uint32_t epoch;
 	uint64_t idle_ms;

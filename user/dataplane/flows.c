@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The flow table, as user space reads it and frees entries of it. */
+/* The flow tables, as user space reads them and frees entries of them. */
 #include "dataplane/internal.h"
 
 #include <arpa/inet.h>
@@ -16,8 +16,8 @@
 
 const char *flow_state_name(enum serin_flow_state state)
 {
-	static const char *const names[] = {"syn",	   "replied", "adopted",    "udp",
-					    "established", "closing", "udp_replied"};
+	static const char *const names[] = {"syn",   "replied",	    "adopted", "udp",
+					    "acked", "established", "closing", "udp_replied"};
 
 	_Static_assert(sizeof(names) / sizeof(*names) == SERIN_FLOW_STATE_MAX, "a name each");
 	return (unsigned int)state < SERIN_FLOW_STATE_MAX ? names[state] : "unknown";
@@ -108,60 +108,142 @@ static bool read_flow6(const struct serin_flow6 *entry, struct dp_flow *out)
 	return true;
 }
 
-int dp_each_flow(struct dataplane *dp, dp_flow_visitor *visit, void *arg)
+static bool read_flow(const struct dp_flow_table *t, uint32_t position, struct dp_flow *out)
+{
+	uint32_t b = position / SERIN_FLOW4_WAYS, way = position % SERIN_FLOW4_WAYS;
+
+	return t->v4 ? read_flow4(&t->v4[b].flow[way], out) : read_flow6(&t->v6[b].flow[way], out);
+}
+
+static int each_in_table(const struct dp_flow_table *t, bool has_source, dp_flow_visitor *visit,
+			 void *arg)
 {
 	struct dp_flow flow;
-	int error = dp_mmap_flows(dp);
+	int error = 0;
 
-	for (uint32_t b = 0; !error && b < dp->meta.flow_buckets; b++)
-		for (int i = 0; !error && i < SERIN_FLOW4_WAYS; i++)
-			if (read_flow4(&dp->flows4[b].flow[i], &flow))
-				error = visit(&flow, arg);
-	for (uint32_t b = 0; !error && b < dp->meta.flow_buckets; b++)
-		for (int i = 0; !error && i < SERIN_FLOW6_WAYS; i++)
-			if (read_flow6(&dp->flows6[b].flow[i], &flow))
-				error = visit(&flow, arg);
+	for (uint32_t i = 0; !error && i < t->buckets * SERIN_FLOW4_WAYS; i++) {
+		if (!read_flow(t, i, &flow))
+			continue;
+		flow.has_source = has_source;
+		flow.position = i;
+		error = visit(&flow, arg);
+	}
 	return error;
 }
 
-static bool is_flow(const struct dp_flow *f, uint32_t service, const struct serin_addr *client,
-		    uint16_t port_be)
+static struct dp_flow_table table4(const struct dataplane *dp)
 {
-	return f->service == service && f->client_port_be == port_be &&
-	       serin_addr_equal(&f->client, client);
+	return (struct dp_flow_table){.v4 = dp->flows4, .buckets = dp->meta.flow_buckets};
+}
+
+static struct dp_flow_table table6(const struct dataplane *dp)
+{
+	return (struct dp_flow_table){.v6 = dp->flows6, .buckets = dp->meta.flow_buckets};
+}
+
+int dp_each_table_flow(struct dataplane *dp, dp_flow_visitor *visit, void *arg)
+{
+	int error = dp_mmap_flows(dp);
+	struct dp_flow_table t4 = table4(dp), t6 = table6(dp);
+
+	if (!error)
+		error = each_in_table(&t4, false, visit, arg);
+	return error ? error : each_in_table(&t6, false, visit, arg);
+}
+
+int dp_each_source_flow(struct dataplane *dp, uint32_t service, dp_flow_visitor *visit, void *arg)
+{
+	struct dp_flow_table t;
+	int error = dp_source_table_open(dp, service, &t);
+
+	if (error)
+		return error;
+	error = each_in_table(&t, true, visit, arg);
+	dp_source_table_close(&t);
+	return error;
+}
+
+int dp_each_flow(struct dataplane *dp, dp_flow_visitor *visit, void *arg)
+{
+	int error = dp_each_table_flow(dp, visit, arg);
+
+	for (uint32_t id = 0; !error && id < dp->meta.max_services; id++)
+		if (dp_has_sources(dp, id))
+			error = dp_each_source_flow(dp, id, visit, arg);
+	return error;
+}
+
+/* ---- one flow ---- */
+
+struct flow_question {
+	uint32_t service;
+	const struct serin_addr *client;
+	uint16_t port_be;
+	uint64_t hash;
+};
+
+static bool find_in_bucket(const struct dp_flow_table *t, uint32_t bucket,
+			   const struct flow_question *q, uint64_t *value)
+{
+	struct dp_flow f;
+
+	for (uint32_t i = 0; i < SERIN_FLOW4_WAYS; i++) {
+		if (!read_flow(t, bucket * SERIN_FLOW4_WAYS + i, &f) || f.service != q->service ||
+		    f.client_port_be != q->port_be || !serin_addr_equal(&f.client, q->client))
+			continue;
+		*value = f.value;
+		return true;
+	}
+	return false;
+}
+
+static int find_in_table(struct dataplane *dp, bool is_v4, const struct flow_question *q,
+			 uint64_t *value)
+{
+	int error = dp_mmap_flows(dp);
+	struct dp_flow_table t = is_v4 ? table4(dp) : table6(dp);
+	uint32_t mask = dp->meta.flow_buckets - 1;
+
+	if (error)
+		return error;
+	return find_in_bucket(&t, (uint32_t)q->hash & mask, q, value) ||
+			       find_in_bucket(&t, (uint32_t)(q->hash >> 32) & mask, q, value)
+		       ? 0
+		       : -ENOENT;
+}
+
+static int find_in_sources(struct dataplane *dp, const struct flow_question *q, uint64_t *value)
+{
+	struct dp_flow_table t;
+	int error = dp_source_table_open(dp, q->service, &t);
+	bool is_found = false;
+
+	if (error)
+		return error;
+	for (uint32_t n = 0; !is_found && n < SERIN_SOURCE_DEPTH; n++)
+		is_found = find_in_bucket(&t, serin_source_bucket(q->hash, n, t.buckets), q, value);
+	dp_source_table_close(&t);
+	return is_found ? 0 : -ENOENT;
 }
 
 int dp_flow_find(struct dataplane *dp, uint32_t service, const struct serin_addr *client,
 		 uint16_t port_be, uint64_t *value)
 {
+	const __u64 *secret = dp->meta.flow_secret;
+	struct flow_question q = {service, client, port_be, 0};
 	struct in6_addr addr = dp_addr(client);
 	bool is_v4 = net_is_v4(&addr);
-	struct dp_flow flow;
-	uint64_t hash;
-	int error = dp_mmap_flows(dp);
 
-	if (error)
-		return error;
 	if (is_v4)
-		hash = serin_flow4_hash(serin_flow4_key(client->word_be[3], port_be, service),
-					dp->meta.flow_secret);
+		q.hash = serin_flow4_hash(serin_flow4_key(client->word_be[3], port_be, service),
+					  secret);
 	else
-		hash = serin_flow6_hash(client, port_be, service, dp->meta.flow_secret);
-	for (int half = 0; half < 2; half++) {
-		uint32_t b = (uint32_t)(hash >> 32 * half) & (dp->meta.flow_buckets - 1);
-
-		for (int i = 0; i < SERIN_FLOW4_WAYS; i++) {
-			bool is_there = is_v4 ? read_flow4(&dp->flows4[b].flow[i], &flow)
-					      : read_flow6(&dp->flows6[b].flow[i], &flow);
-
-			if (!is_there || !is_flow(&flow, service, client, port_be))
-				continue;
-			*value = flow.value;
-			return 0;
-		}
-	}
-	return -ENOENT;
+		q.hash = serin_flow6_hash(client, port_be, service, secret);
+	return dp_has_sources(dp, service) ? find_in_sources(dp, &q, value)
+					   : find_in_table(dp, is_v4, &q, value);
 }
+
+/* ---- forgetting ---- */
 
 /* Which entries are to go: those that name a backend, or the dead ones of services. */
 struct forgetting {
@@ -194,16 +276,45 @@ static void forget_entry(const struct forgetting *f, __u64 *key, __u64 *value)
 		__atomic_store_n(key, 0, __ATOMIC_RELEASE);
 }
 
+static void forget_in_table(const struct forgetting *f, struct dp_flow_table *t)
+{
+	for (uint32_t i = 0; i < t->buckets * SERIN_FLOW4_WAYS; i++) {
+		uint32_t b = i / SERIN_FLOW4_WAYS, way = i % SERIN_FLOW4_WAYS;
+
+		if (t->v4)
+			forget_entry(f, &t->v4[b].flow[way].key, &t->v4[b].flow[way].value);
+		else
+			forget_entry(f, &t->v6[b].flow[way].key, &t->v6[b].flow[way].value);
+	}
+}
+
+static void forget_in_sources(struct dataplane *dp, const struct forgetting *f, uint32_t service)
+{
+	struct dp_flow_table t;
+	int error = dp_source_table_open(dp, service, &t);
+
+	if (error && error != -ENOENT)
+		log_error("service %s: flows that are over are kept: %s", dp->info[service].name,
+			  strerror(-error));
+	if (error)
+		return;
+	forget_in_table(f, &t);
+	dp_source_table_close(&t);
+}
+
 static void forget(struct dataplane *dp, const struct forgetting *f)
 {
+	struct dp_flow_table t;
+
+	for (uint32_t id = 0; id < dp->meta.max_services; id++)
+		if (dp_has_sources(dp, id) && (!f->is_service || f->is_service[id]))
+			forget_in_sources(dp, f, id);
 	if (dp_mmap_flows(dp))
 		return;
-	for (uint32_t b = 0; b < dp->meta.flow_buckets; b++) {
-		for (int i = 0; i < SERIN_FLOW4_WAYS; i++)
-			forget_entry(f, &dp->flows4[b].flow[i].key, &dp->flows4[b].flow[i].value);
-		for (int i = 0; i < SERIN_FLOW6_WAYS; i++)
-			forget_entry(f, &dp->flows6[b].flow[i].key, &dp->flows6[b].flow[i].value);
-	}
+	t = table4(dp);
+	forget_in_table(f, &t);
+	t = table6(dp);
+	forget_in_table(f, &t);
 }
 
 void dp_flows_forget(struct dataplane *dp, const uint8_t *is_gone)
@@ -258,6 +369,7 @@ static int view_flow(const struct dp_flow *flow, void *arg)
 	const struct dataplane *dp = v->dp;
 	uint32_t backend = serin_flow_backend(flow->value);
 	const struct serin_backend *b;
+	struct serin_endpoint source;
 	struct flow_view view;
 
 	if (flow->service >= dp->meta.max_services || backend >= dp->meta.max_backends)
@@ -277,6 +389,11 @@ static int view_flow(const struct dp_flow *flow, void *arg)
 		.epoch = serin_flow_epoch(flow->value),
 		.idle_ms = dp_flow_idle_ms(flow->value, v->now),
 	};
+	if (flow->has_source) {
+		source = dp_source_at(dp, flow->service, flow->position);
+		view.source = dp_addr(&source.addr);
+		view.source_port = ntohs(source.port_be);
+	}
 	return v->visit(&view, v->arg);
 }
 

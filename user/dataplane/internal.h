@@ -9,6 +9,7 @@
 
 #include <serin/abi.h>
 #include <serin/info.h>
+#include <serin/source.h>
 
 #include "balance/split.h"
 #include "dataplane/dataplane.h"
@@ -30,6 +31,11 @@
 	X(FLOWS6, flows6)                     \
 	X(FLOW_LOCKS, flow_locks)             \
 	X(FLOW_COUNTERS, flow_counters)       \
+	X(SOURCE_SETS, source_sets)           \
+	X(SOURCE_TABLES4, source_tables4)     \
+	X(SOURCE_TABLES6, source_tables6)     \
+	X(SOURCES, sources)                   \
+	X(SOURCE_COUNTERS, source_counters)   \
 	X(ROUTES, routes)                     \
 	X(CLIENT_HOPS, client_hops)           \
 	X(DIRECT_FLOWS, direct_flows)         \
@@ -77,12 +83,13 @@ struct dataplane {
 	struct serin_bucket6 *flows6;
 	struct serin_routes *routes; /* two */
 	struct serin_switches *switches;
+	struct serin_source_set *source_sets;
 	uint8_t *is_gone; /* by id: backends freed whose flows are still to be forgotten; or NULL */
 };
 
 /* ---- pins.c: directories, the lock, opening and publishing ---- */
 
-#define DP_VERSION_DIR "v3" /* pins of SERIN_ABI_VERSION */
+#define DP_VERSION_DIR "v4" /* pins of SERIN_ABI_VERSION */
 #define DP_STAGING_DIR "new"
 #define DP_LINK_PREFIX "link_"
 
@@ -96,7 +103,7 @@ int dp_open_pins(struct dataplane *dp);
 int dp_mmap(struct dataplane *dp);
 /* The flow table too; whoever touches dp->flows4 or flows6 calls it first. */
 int dp_mmap_flows(struct dataplane *dp);
-/* "DIR/v3/NAME" or, before publishing, "DIR/new/NAME". */
+/* "DIR/v4/NAME" or, before publishing, "DIR/new/NAME". */
 int dp_pin_path(const struct dataplane *dp, const char *name, char path[PATH_MAX]);
 /* Pins everything in the staging directory, without the links. */
 int dp_stage(struct dataplane *dp);
@@ -393,6 +400,29 @@ int dp_targets_sync(struct dataplane *dp, struct dp_target *wanted, size_t count
 bool dp_target_match(struct dataplane *dp, uint32_t service, const struct serin_addr *client,
 		     uint8_t *pool, uint8_t *prefix_len);
 
+/* ---- sources.c: the addresses and ports that fullnat gives flows ---- */
+
+/* Buckets of flows, mapped: of one family. */
+struct dp_flow_table {
+	struct serin_bucket4 *v4; /* one of these is NULL */
+	struct serin_bucket6 *v6;
+	uint32_t buckets;
+};
+
+bool dp_has_sources(const struct dataplane *dp, uint32_t service);
+/* Makes a service's table and counters, empty, before packets can reach it. */
+int dp_sources_make(struct dataplane *dp, uint32_t service, const struct model_service *m);
+/* Once packets cannot any more. */
+void dp_sources_free(struct dataplane *dp, uint32_t service);
+/* Whether a running service's are other than the model's. */
+bool dp_sources_differ(const struct dataplane *dp, uint32_t service, const struct model_service *m);
+struct serin_endpoint dp_source_at(const struct dataplane *dp, uint32_t service, uint32_t position);
+/* -ENOENT: it has none. -EPERM: reading it takes CAP_SYS_ADMIN. */
+int dp_source_table_open(struct dataplane *dp, uint32_t service, struct dp_flow_table *out);
+void dp_source_table_close(struct dp_flow_table *t);
+/* Sums the counters of all CPUs. */
+int dp_source_counters(struct dataplane *dp, uint32_t service, struct serin_source_counters *out);
+
 /* ---- flows.c ---- */
 
 /* Jiffies now and ticks per second, for the ages of flows. */
@@ -404,16 +434,21 @@ struct dp_flow {
 	uint16_t client_port_be;
 	uint32_t service;
 	uint64_t value; /* see SERIN_FLOW_SEEN_SHIFT and the rest */
+	bool has_source;
+	uint32_t position; /* if so: in its service's table */
 };
 
 typedef int dp_flow_visitor(const struct dp_flow *flow, void *arg);
 int dp_each_flow(struct dataplane *dp, dp_flow_visitor *visit, void *arg);
+/* Those of the flow table alone, and those of a fullnat service. */
+int dp_each_table_flow(struct dataplane *dp, dp_flow_visitor *visit, void *arg);
+int dp_each_source_flow(struct dataplane *dp, uint32_t service, dp_flow_visitor *visit, void *arg);
 /* The entry of one flow: 0 or -ENOENT. */
 int dp_flow_find(struct dataplane *dp, uint32_t service, const struct serin_addr *client,
 		 uint16_t port_be, uint64_t *value);
 bool dp_flow_is_alive(const struct dataplane *dp, uint64_t value, uint64_t now_jiffies);
 uint64_t dp_flow_idle_ms(uint64_t value, uint64_t now_jiffies);
-/* Frees every entry that names one of these backends (flags by id), in one walk over the table. */
+/* Frees every entry that names one of these backends (flags by id), in one walk over the tables. */
 void dp_flows_forget(struct dataplane *dp, const uint8_t *is_gone);
 /* Frees the entries of services, by id, whose flows are over: one of them may be met again, by
  * another flow of the same client and port, when its service has settled and moves once more. */

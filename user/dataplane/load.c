@@ -55,6 +55,7 @@ static struct serin_meta make_meta(const struct model *m)
 				[SERIN_FLOW_REPLIED] = m->idle.syn_s,
 				[SERIN_FLOW_ADOPTED] = m->idle.established_s,
 				[SERIN_FLOW_UDP] = m->idle.udp_s,
+				[SERIN_FLOW_ACKED] = m->idle.established_s,
 				[SERIN_FLOW_ESTABLISHED] = m->idle.established_s,
 				[SERIN_FLOW_CLOSING] = m->idle.closing_s,
 				[SERIN_FLOW_UDP_REPLIED] = m->idle.udp_s,
@@ -87,7 +88,13 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 	case DP_MAP_SERVICES:
 	case DP_MAP_SERVICE_INFO:
 	case DP_MAP_VIPS:
+	case DP_MAP_SOURCE_SETS:
+	case DP_MAP_SOURCE_TABLES4:
+	case DP_MAP_SOURCE_TABLES6:
+	case DP_MAP_SOURCE_COUNTERS:
 		return m->max_services;
+	case DP_MAP_SOURCES:
+		return m->max_services * SERIN_MAX_SOURCES;
 	case DP_MAP_TABLES:
 	case DP_MAP_BASE_TABLES:
 	case DP_MAP_POOL_COUNTERS:

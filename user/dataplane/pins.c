@@ -46,7 +46,7 @@ struct mapping {
 	size_t entries;
 };
 
-#define DP_MAPPINGS 10
+#define DP_MAPPINGS 11
 
 static void list_mappings(struct dataplane *dp, struct mapping out[DP_MAPPINGS])
 {
@@ -69,6 +69,8 @@ static void list_mappings(struct dataplane *dp, struct mapping out[DP_MAPPINGS])
 		 m->flow_buckets},
 		{(void **)&dp->routes, DP_MAP_ROUTES, sizeof(struct serin_routes), 2},
 		{(void **)&dp->switches, DP_MAP_SWITCHES, sizeof(struct serin_switches), 1},
+		{(void **)&dp->source_sets, DP_MAP_SOURCE_SETS, sizeof(struct serin_source_set),
+		 m->max_services},
 	};
 
 	memcpy(out, all, sizeof(all));

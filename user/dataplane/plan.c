@@ -380,6 +380,8 @@ int plan_build(struct dataplane *dp, struct rtnl *rtnl, struct plan *p)
 	if (!error)
 		error = plan_sharing(dp, p);
 	if (!error)
+		error = plan_sources(p);
+	if (!error)
 		error = plan_check_hops(p);
 	if (!error)
 		error = dp_targets_sync(dp, p->targets, p->target_count, true, &rules);
@@ -400,6 +402,7 @@ void plan_fini(struct plan *p)
 	free(p->hops);
 	free(p->targets);
 	free(p->settles);
+	free(p->sources);
 	free(p->keeps_service);
 	free(p->keeps_backend);
 	free(p->running);

@@ -31,6 +31,12 @@ struct service_plan {
 	bool is_split_new;
 };
 
+/* A fullnat service's ports of one of its sources, as packets that come for them find it. */
+struct source_plan {
+	struct serin_source_key key;
+	struct serin_source_range range;
+};
+
 struct plan {
 	const struct model *model;
 	FILE *changes;
@@ -48,7 +54,9 @@ struct plan {
 	size_t running_count;
 	struct dp_target *targets;
 	size_t target_count;
-	uint8_t *settles;	/* by id: 1 if it settles before anything else is done; or NULL */
+	uint8_t *settles; /* by id: 1 if it settles before anything else is done; or NULL */
+	struct source_plan *sources; /* of all services, in order of key and port */
+	size_t source_count;
 	uint8_t *keeps_service; /* by id: 1 if the model still has it */
 	uint8_t *keeps_backend;
 	uint8_t *shares;       /* by service: 1 if others will have backends of its */
@@ -78,6 +86,12 @@ int plan_forwarding(struct dataplane *dp, struct rtnl *rtnl, struct plan *p, str
 		    const struct roster *r, const struct dp_hop *hops);
 /* The first word of it for a service that is new; for a running one, all the rest. */
 void plan_commit_forwarding(struct dataplane *dp, const struct service_plan *s);
+
+/* ---- plan_sources.c ---- */
+
+/* Whose ports of whose sources are whose, once services have their numbers. */
+int plan_sources(struct plan *p);
+int plan_commit_sources(struct dataplane *dp, const struct plan *p);
 
 /* ---- plan_backends.c ---- */
 

@@ -13,14 +13,42 @@ static bool is_tunnel(enum serin_forwarding forwarding)
 	return forwarding == SERIN_FORWARDING_IPIP || forwarding == SERIN_FORWARDING_GUE;
 }
 
+/* An address and port of it stand for each of its connections. */
+static int check_sources(struct dataplane *dp, const struct service_plan *s)
+{
+	if (s->model->forwarding != SERIN_FORWARDING_FULLNAT ||
+	    !dp_sources_differ(dp, s->id, s->model))
+		return 0;
+	log_error("service %s: `source_addresses` and `source_ports` cannot change while it runs: "
+		  "its connections come from them. If these may end, give the service another "
+		  "name; if not, bring clients to a second one, at another VIP or port. Nothing "
+		  "was changed",
+		  s->model->name);
+	return -EBUSY;
+}
+
+static void tell_client_address(struct dataplane *dp, struct plan *p, const struct service_plan *s)
+{
+	bool was = dp->services[s->id].flags & SERIN_SERVICE_TOA;
+	bool is = s->model->client_address == MODEL_CLIENT_ADDRESS_TOA;
+
+	if (was != is)
+		plan_tell(p, "~ service %s: client_address %s", s->model->name,
+			  is ? "none -> toa" : "toa -> none");
+}
+
 /* Where backends answer clients themselves, they own the VIP whatever the way, so that to a connection
  * all ways are one. On the others, backends know it by addresses that only Serin can tell. */
 static int plan_change(struct dataplane *dp, struct plan *p, const struct service_plan *s)
 {
 	enum serin_forwarding from = dp->services[s->id].forwarding, to = s->model->forwarding;
 
-	if (s->is_new || from == to)
+	if (s->is_new || !dp->services[s->id].epoch) /* no packet has been there yet */
 		return 0;
+	if (from == to) {
+		tell_client_address(dp, p, s);
+		return check_sources(dp, s);
+	}
 	if (!model_forwarding_returns(from) && !model_forwarding_returns(to)) {
 		plan_tell(p, "~ service %s: forwarding %s -> %s", s->model->name,
 			  model_forwarding_name(from), model_forwarding_name(to));
@@ -181,26 +209,12 @@ static int plan_tunnel(struct sourcing *q, struct plan *p, struct service_plan *
 	return error;
 }
 
-/* What the file may say and the packet path cannot do. */
-static int check_carried_out(const struct model_service *m)
-{
-	if (m->forwarding != SERIN_FORWARDING_FULLNAT)
-		return 0;
-	log_error(
-		"service %s: this version has no 'forwarding: fullnat' yet; take nat, dsr, ipip or "
-		"gue",
-		m->name);
-	return -EOPNOTSUPP;
-}
-
 int plan_forwarding(struct dataplane *dp, struct rtnl *rtnl, struct plan *p, struct service_plan *s,
 		    const struct roster *r, const struct dp_hop *hops)
 {
 	struct sourcing q = {.dp = dp, .rtnl = rtnl, .s = s, .roster = r};
 	int error = plan_change(dp, p, s);
 
-	if (!error)
-		error = check_carried_out(s->model);
 	s->tunnel = (struct serin_tunnel){0};
 	if (!s->is_new)
 		s->tunnel = dp->services[s->id].tunnel;

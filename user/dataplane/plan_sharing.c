@@ -14,9 +14,12 @@ uint8_t plan_service_flags(const struct model_service *m)
 {
 	uint8_t flags = m->target_count ? SERIN_SERVICE_TARGETS : 0;
 
-	/* UDP says not when it begins, and targets know no base. */
-	if (m->target_count || m->track_always || m->protocol == IPPROTO_UDP)
+	/* UDP says not when it begins, targets know no base, and a source port is remembered. */
+	if (m->target_count || m->track_always || m->protocol == IPPROTO_UDP ||
+	    m->forwarding == SERIN_FORWARDING_FULLNAT)
 		flags |= SERIN_SERVICE_TRACKED;
+	if (m->client_address == MODEL_CLIENT_ADDRESS_TOA)
+		flags |= SERIN_SERVICE_TOA;
 	return flags;
 }
 

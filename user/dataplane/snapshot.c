@@ -139,6 +139,56 @@ static int copy_pools(struct copying *c, struct snapshot_service *s)
 	return error;
 }
 
+struct counting {
+	const struct dataplane *dp;
+	uint64_t now_jiffies;
+	uint64_t alive;
+};
+
+static int count_flow(const struct dp_flow *flow, void *arg)
+{
+	struct counting *c = arg;
+
+	c->alive += dp_flow_is_alive(c->dp, flow->value, c->now_jiffies);
+	return 0;
+}
+
+static void copy_sources(const struct serin_source_set *set, struct snapshot_service *out)
+{
+	out->source_count = set->count;
+	for (size_t i = 0; i < set->count; i++)
+		out->sources[i] = (struct model_source){dp_addr(&set->source[i]), 128};
+}
+
+static int copy_ports(struct dataplane *dp, struct snapshot_service *out)
+{
+	const struct serin_source_set *set = &dp->source_sets[out->id];
+	struct snapshot_ports *ports = &out->ports;
+	struct counting counting = {.dp = dp};
+	struct serin_source_counters c;
+	int error;
+
+	if (!dp_has_sources(dp, out->id))
+		return 0;
+	copy_sources(set, out);
+	ports->capacity = (uint64_t)set->ports * set->count;
+	ports->bytes = set->buckets * (net_is_v4(&out->vip) ? sizeof(struct serin_bucket4)
+							    : sizeof(struct serin_bucket6));
+	error = dp_source_counters(dp, out->id, &c);
+	if (!error)
+		error = dp_jiffies(dp, &counting.now_jiffies);
+	if (error)
+		return error;
+	ports->taken = c.taken;
+	ports->evicted = c.evicted;
+	ports->refused = c.refused;
+	ports->untold = c.untold;
+	error = dp_each_source_flow(dp, out->id, count_flow, &counting);
+	ports->used = counting.alive;
+	ports->has_used = !error;
+	return error == -EPERM ? 0 : error;
+}
+
 static void copy_forwarding(const struct serin_service *svc, struct snapshot_service *out)
 {
 	out->forwarding = svc->forwarding;
@@ -153,6 +203,7 @@ static int copy_service(struct copying *c, uint32_t id, struct snapshot_service 
 {
 	const struct serin_service *svc = &c->dp->services[id];
 	const struct serin_service_info *info = &c->dp->info[id];
+	int error;
 
 	*out = (struct snapshot_service){
 		.id = id,
@@ -170,7 +221,8 @@ static int copy_service(struct copying *c, uint32_t id, struct snapshot_service 
 	};
 	memcpy(out->name, info->name, sizeof(out->name));
 	copy_forwarding(svc, out);
-	return copy_pools(c, out);
+	error = copy_ports(c->dp, out);
+	return error ? error : copy_pools(c, out);
 }
 
 static int by_service_name(const void *a, const void *b)
@@ -261,20 +313,6 @@ static int copy_verdicts(struct dataplane *dp, struct snapshot *s)
 	return error;
 }
 
-struct counting {
-	const struct dataplane *dp;
-	uint64_t now_jiffies;
-	uint64_t alive;
-};
-
-static int count_flow(const struct dp_flow *flow, void *arg)
-{
-	struct counting *c = arg;
-
-	c->alive += dp_flow_is_alive(c->dp, flow->value, c->now_jiffies);
-	return 0;
-}
-
 static int copy_flow_table(struct dataplane *dp, struct snapshot *s)
 {
 	struct counting counting = {.dp = dp};
@@ -282,7 +320,7 @@ static int copy_flow_table(struct dataplane *dp, struct snapshot *s)
 	int error = dp_jiffies(dp, &counting.now_jiffies);
 
 	if (!error)
-		error = dp_each_flow(dp, count_flow, &counting);
+		error = dp_each_table_flow(dp, count_flow, &counting);
 	s->flow_entries = counting.alive;
 	if (!error)
 		error = dp_flow_counters(dp, &c);

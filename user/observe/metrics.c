@@ -46,6 +46,56 @@ static void write_sources(FILE *out, const struct snapshot *s)
 		}
 }
 
+struct ports_family {
+	const char *name;
+	const char *type;
+	const char *help;
+	size_t offset; /* of a uint64_t of struct snapshot_ports */
+};
+
+/* Of fullnat services alone. */
+static const struct ports_family ports_families[] = {
+	{"serin_service_source_ports", METRICS_GAUGE, "Ports that flows can be given.",
+	 offsetof(struct snapshot_ports, capacity)},
+	{"serin_service_source_ports_used", METRICS_GAUGE, "Ports that living flows have.",
+	 offsetof(struct snapshot_ports, used)},
+	{"serin_service_source_table_bytes", METRICS_GAUGE, "Memory of the table of ports.",
+	 offsetof(struct snapshot_ports, bytes)},
+	{"serin_service_source_ports_taken_total", METRICS_COUNTER, "Ports given to flows.",
+	 offsetof(struct snapshot_ports, taken)},
+	{"serin_service_source_ports_evicted_total", METRICS_COUNTER,
+	 "Ports taken from living flows that nobody had proved.",
+	 offsetof(struct snapshot_ports, evicted)},
+	{"serin_service_source_ports_refused_total", METRICS_COUNTER,
+	 "New flows refused for want of a port.", offsetof(struct snapshot_ports, refused)},
+	{"serin_service_client_address_untold_total", METRICS_COUNTER,
+	 "Packets that had no room to tell the backend of the client.",
+	 offsetof(struct snapshot_ports, untold)},
+};
+
+static uint64_t ports_value(const struct snapshot_ports *p, const struct ports_family *f)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)p + f->offset, sizeof(value));
+	return value;
+}
+
+static void write_ports(FILE *out, const struct snapshot *s, const struct ports_family *f)
+{
+	bool is_used = f->offset == offsetof(struct snapshot_ports, used);
+
+	metrics_put_head(out, f->name, f->type, f->help);
+	for (size_t i = 0; i < s->service_count; i++) {
+		const struct snapshot_ports *p = &s->services[i].ports;
+
+		if (!p->capacity || (is_used && !p->has_used))
+			continue;
+		metrics_put_service(out, f->name, &s->services[i]);
+		metrics_put_value(out, ports_value(p, f));
+	}
+}
+
 static void write_service_families(FILE *out, const struct snapshot *s)
 {
 	metrics_put_head(out, "serin_service_info", METRICS_GAUGE,
@@ -72,6 +122,8 @@ static void write_service_families(FILE *out, const struct snapshot *s)
 				    &s->services[i]);
 		metrics_put_millionths(out, s->services[i].last.when_ns / 1000);
 	}
+	for (size_t i = 0; i < sizeof(ports_families) / sizeof(*ports_families); i++)
+		write_ports(out, s, &ports_families[i]);
 }
 
 static void write_packets(FILE *out, const struct snapshot *s)

@@ -174,6 +174,16 @@ static json_t *sources_json(const struct snapshot_service *svc)
 	return checked(list, failures);
 }
 
+static json_t *ports_json(const struct snapshot_ports *p)
+{
+	json_t *used = p->has_used ? json_integer((json_int_t)p->used) : json_null();
+
+	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I}", "capacity", (json_int_t)p->capacity,
+			 "used", used, "bytes", (json_int_t)p->bytes, "taken", (json_int_t)p->taken,
+			 "evicted", (json_int_t)p->evicted, "refused", (json_int_t)p->refused,
+			 "untold", (json_int_t)p->untold);
+}
+
 /* Where it is set, what goes with the way to the backends. */
 static int set_forwarding(json_t *o, const struct snapshot_service *svc)
 {
@@ -184,6 +194,8 @@ static int set_forwarding(json_t *o, const struct snapshot_service *svc)
 		failures |= json_object_set_new(o, "sources", sources_json(svc));
 	if (svc->gue_port)
 		failures |= json_object_set_new(o, "gue_port", json_integer(svc->gue_port));
+	if (svc->ports.capacity)
+		failures |= json_object_set_new(o, "source_ports", ports_json(&svc->ports));
 	return failures;
 }
 
