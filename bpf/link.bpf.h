@@ -29,8 +29,8 @@ static __always_inline void choose_tags(const struct link *came, __u32 ingress, 
 
 static __always_inline void write_macs(struct ethhdr *eth, const __u64 *hop, const __u8 *mac)
 {
-	__builtin_memcpy(eth->h_dest, hop, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
+	copy_mac(eth->h_dest, hop);
+	copy_mac(eth->h_source, mac);
 }
 
 /* Tags and the type of what follows them. Returns where that is, or NULL. */

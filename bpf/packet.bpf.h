@@ -25,6 +25,24 @@
 #define barrier_var(var) asm volatile("" : "+r"(var))
 #endif
 
+/* Several fields as one. In packets and maps these may lie anywhere, on the stack where they are
+ * aligned; the compiler must not be told the former, or it takes a byte at a time. */
+typedef __u16 __attribute__((may_alias)) any16;
+typedef __u32 __attribute__((may_alias)) any32;
+typedef __u64 __attribute__((may_alias)) any64;
+
+static __always_inline void copy_mac(void *to, const void *from)
+{
+	*(any32 *)to = *(const any32 *)from;
+	*(any16 *)(to + 4) = *(const any16 *)(from + 4);
+}
+
+static __always_inline void copy_addr(void *to, const void *from)
+{
+	*(any64 *)to = *(const any64 *)from;
+	*(any64 *)(to + 8) = *(const any64 *)(from + 8);
+}
+
 /* Ethernet's header and what tags we read. */
 #define MAX_L2_LEN (sizeof(struct ethhdr) + SERIN_MAX_TAGS * sizeof(__u32))
 
@@ -72,32 +90,32 @@ struct packet {
 	struct udphdr *udp;
 	/* Where it comes from and goes to, as it arrived. An ICMP error's are those of the packet it
 	 * quotes, the other way round: it goes where that one came from. */
-	struct serin_endpoint src;
-	struct serin_endpoint dst;
+	struct serin_endpoint src __attribute__((aligned(8)));
 	__u32 frame_len;
+	struct serin_endpoint dst __attribute__((aligned(8)));
 	__u32 ip_len;	  /* the IP header and all that follows */
 	struct link link; /* as it came */
 	struct piece piece;
 	struct quote quote;
 
 	/* find_service() */
-	__u16 client_port_be;
-	struct serin_addr client;
+	struct serin_addr client __attribute__((aligned(8)));
 	struct serin_service *service;
 	__u32 service_id;
-	__u32 is_reply;	     /* from a backend to a client */
-	__u32 is_unfollowed; /* by follow_flow(): a request that no entry led to its backend */
+	__u16 client_port_be;
+	__u8 is_reply;	    /* from a backend to a client */
+	__u8 is_unfollowed; /* by follow_flow(): a request that no entry led to its backend */
 
 	/* choose_settled(), or follow_flow() where the place is moving */
-	__u32 is_new;	/* the first packet of a flow */
-	__u32 epoch;	/* the split it was chosen by */
-	__u32 fallback; /* 1 + the pool that should have taken it, had it had a backend */
 	struct serin_backend *backend;
 	__u32 backend_id;
+	__u32 epoch;   /* the split it was chosen by */
+	__u8 is_new;   /* the first packet of a flow */
+	__u8 fallback; /* 1 + the pool that should have taken it, had it had a backend */
 
 	/* fullnat */
-	__u32 position;	  /* of the flow in its service's table: its source address and port */
-	__u32 is_telling; /* the client's address is to go along */
+	__u8 is_telling; /* the client's address is to go along */
+	__u32 position;	 /* of the flow in its service's table: its source address and port */
 
 	/* find_hop(), find_exit() */
 	__u64 hop;

@@ -34,7 +34,7 @@ static __always_inline int is_complete(const struct cursor *c, struct packet *p)
 
 	if (p->ip_len > bytes_left(c))
 		len = bpf_xdp_get_buff_len(p->ctx);
-	p->frame_len = forget_number(len, p->ip_len);
+	p->frame_len = len;
 	return p->ip_len + p->link.len <= p->frame_len;
 }
 
@@ -69,9 +69,15 @@ static __noinline int too_many_headers(struct packet *p)
 	return bpf_map_lookup_elem(&vips, &p->dst.addr) ? SERIN_DROP_HEADERS : SERIN_PASS_PROTOCOL;
 }
 
-static __always_inline int parse_headers(struct cursor *c, struct packet *p, __u32 *len)
+/* IPv6's extension headers: how long they are, and what follows them. */
+struct headers {
+	__u32 next;
+	__u32 len;
+};
+
+static __noinline int parse_headers(struct packet *p, struct headers *h)
 {
-	struct header_walk w = {.next = c->protocol};
+	struct header_walk w = {.next = h->next};
 	int reason = walk_headers(p->ctx, p->link.len + sizeof(struct ipv6hdr), &w);
 
 	if (reason == SERIN_DROP_HEADERS)
@@ -79,8 +85,8 @@ static __always_inline int parse_headers(struct cursor *c, struct packet *p, __u
 	if (reason)
 		return reason == SERIN_PASS_PROTOCOL ? SERIN_PASS_PROTOCOL : SERIN_PASS_MALFORMED;
 	p->piece = w.piece;
-	c->protocol = w.next;
-	*len = w.len;
+	h->next = w.next;
+	h->len = w.len;
 	return SERIN_GO_ON;
 }
 
@@ -88,6 +94,7 @@ static __always_inline int parse_ipv6(struct cursor *c, struct packet *p)
 {
 	struct ipv6hdr *ip = c->pos;
 	__u32 headers_len = 0;
+	struct headers h;
 	int reason;
 
 	if ((void *)(ip + 1) > c->end)
@@ -96,15 +103,22 @@ static __always_inline int parse_ipv6(struct cursor *c, struct packet *p)
 	if (ip->version != 6 || !is_complete(c, p))
 		return SERIN_PASS_MALFORMED;
 	p->ip6 = ip;
-	__builtin_memcpy(&p->src.addr, &ip->saddr, sizeof(p->src.addr));
-	__builtin_memcpy(&p->dst.addr, &ip->daddr, sizeof(p->dst.addr));
+	copy_addr(&p->src.addr, &ip->saddr);
+	copy_addr(&p->dst.addr, &ip->daddr);
 	c->protocol = ip->nexthdr;
 	c->left = p->ip_len - sizeof(*ip);
 	c->pos += sizeof(*ip);
-	reason = is_extension(c->protocol) ? parse_headers(c, p, &headers_len) : SERIN_GO_ON;
+	if (is_extension(c->protocol)) {
+		h.next = c->protocol;
+		reason = parse_headers(p, &h);
+		if (reason)
+			return reason;
+		c->protocol = h.next;
+		headers_len = h.len;
+	}
 	headers_len = forget_number(headers_len, p->ip_len);
-	if (reason || headers_len > MAX_HEADERS_LEN + 2048 || headers_len > c->left)
-		return reason ? reason : SERIN_PASS_MALFORMED;
+	if (headers_len > MAX_HEADERS_LEN + 2048 || headers_len > c->left)
+		return SERIN_PASS_MALFORMED;
 	c->left -= headers_len;
 	c->pos += headers_len;
 	return SERIN_GO_ON;
@@ -180,13 +194,13 @@ __noinline int parse_tags(struct xdp_md *ctx, struct link *l)
 	return type_be;
 }
 
-/* With tags or without, to the verifier it is one and the same from here on. */
-static __always_inline void forget_tags(struct packet *p)
+/* No tags and no piece. With them or without, to the verifier it is one and the same. */
+static __always_inline void expect_plain(struct packet *p)
 {
-	p->link.len = forget_number(p->link.len, p->frame_len);
-	p->link.count = forget_number(p->link.count, p->frame_len);
-	for (int i = 0; i < SERIN_MAX_TAGS; i++)
-		p->link.tag_be[i] = forget_number(p->link.tag_be[i], p->frame_len);
+	__u32 none = forget_number(0, p->frame_len);
+
+	p->link = (struct link){sizeof(*p->eth) + none, none, {none, none}};
+	p->piece = (struct piece){none, none};
 }
 
 static __always_inline int parse(struct xdp_md *ctx, struct packet *p)
@@ -201,14 +215,13 @@ static __always_inline int parse(struct xdp_md *ctx, struct packet *p)
 
 	p->ctx = ctx;
 	p->frame_len = c.end - c.pos;
-	p->link.len = sizeof(*eth);
+	expect_plain(p);
 	if ((void *)(eth + 1) > c.end)
 		return SERIN_PASS_MALFORMED;
 	p->eth = eth;
-	type_be = eth->h_proto;
+	type_be = *(any16 *)((void *)eth + 2 * ETH_ALEN);
 	if (is_tag(type_be))
 		type_be = parse_tags(ctx, &p->link);
-	forget_tags(p);
 	if (p->link.len > MAX_L2_LEN)
 		return SERIN_PASS_MALFORMED;
 	c.pos += p->link.len;
@@ -222,9 +235,5 @@ static __always_inline int parse(struct xdp_md *ctx, struct packet *p)
 	default:
 		return SERIN_PASS_NOT_IP;
 	}
-	if (reason)
-		return reason;
-	p->piece.place = forget_number(p->piece.place, p->ip_len);
-	p->piece.id_be = forget_number(p->piece.id_be, p->ip_len);
-	return parse_transport(&c, p);
+	return reason ? reason : parse_transport(&c, p);
 }

@@ -38,11 +38,12 @@ struct icmp_header {
 #define UDP_CHECK_AT   6
 
 struct quote_view {
-	__u32 at;   /* its IP header, in the frame */
-	__u32 left; /* in: bytes of it there are; out: those after its IP headers */
+	__u32 at; /* its IP header, in the frame */
 	__u32 is_v6;
+	struct serin_endpoint src __attribute__((aligned(8)));
+	__u32 left; /* in: bytes of it there are; out: those after its IP headers */
+	struct serin_endpoint dst __attribute__((aligned(8)));
 	__u32 l4; /* out: what follows its IP headers; 0: nothing that can be read */
-	struct serin_endpoint src, dst;
 	struct piece piece;
 };
 

@@ -10,6 +10,16 @@
 #include "shared.bpf.h"
 #include "source.bpf.h"
 
+/* Of a map's value and of the packet: both aligned, their padding 0. */
+static __always_inline int is_same_endpoint(const struct serin_endpoint *a,
+					    const struct serin_endpoint *b)
+{
+	const any64 *x = (const any64 *)a, *y = (const any64 *)b;
+
+	return *(const any32 *)&a->port_be == *(const any32 *)&b->port_be && x[1] == y[1] &&
+	       x[0] == y[0];
+}
+
 static __always_inline struct serin_service *service_at(const struct serin_endpoint *at, __u32 *id)
 {
 	__u64 hash = serin_index_hash(at);
@@ -28,7 +38,7 @@ static __always_inline struct serin_service *service_at(const struct serin_endpo
 			continue;
 		*id = serin_index_id(word);
 		svc = bpf_map_lookup_elem(&services, id);
-		if (svc && serin_endpoint_equal(&svc->vip, at))
+		if (svc && is_same_endpoint(&svc->vip, at))
 			return svc;
 	}
 	return NULL;
@@ -53,7 +63,7 @@ static __always_inline struct serin_backend *backend_at(const struct serin_endpo
 		*id = serin_index_id(word);
 		backend = bpf_map_lookup_elem(&backends, id);
 		if (backend && backend->state != SERIN_BACKEND_FREE &&
-		    serin_endpoint_equal(&backend->at, at))
+		    is_same_endpoint(&backend->at, at))
 			return backend;
 	}
 	return NULL;
@@ -90,7 +100,7 @@ static __always_inline int find_service(struct packet *p)
 {
 	p->service = service_at(&p->dst, &p->service_id);
 	if (p->service) {
-		p->client = p->src.addr;
+		copy_addr(&p->client, &p->src.addr);
 		p->client_port_be = p->src.port_be;
 		return SERIN_GO_ON;
 	}
@@ -101,7 +111,7 @@ static __always_inline int find_service(struct packet *p)
 	if (packet_is_syn(p) || (READ_ONCE(p->backend->has_direct) && is_direct_reply(p)))
 		return SERIN_PASS_NO_FLOW;
 	p->is_reply = 1;
-	p->client = p->dst.addr;
+	copy_addr(&p->client, &p->dst.addr);
 	p->client_port_be = p->dst.port_be;
 	if (READ_ONCE(p->backend->next_shared)) {
 		if (!find_source(p))
