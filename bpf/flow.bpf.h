@@ -104,13 +104,14 @@ static __always_inline __u64 touch_flow(const struct packet *p, __u64 *place, __
  * other packet never. */
 static __always_inline int flow_may_move(const struct packet *p, __u64 value)
 {
-	__u32 state = serin_flow_state(value);
 	__u64 now = bpf_jiffies64();
+	__u32 state;
 
-	if (packet_is_syn(p))
-		return state == SERIN_FLOW_CLOSING || flow_is_idle(value, now) ||
-		       (p->backend->state != SERIN_BACKEND_UP && state != SERIN_FLOW_REPLIED);
-	return p->udp && flow_is_idle(value, now);
+	if (!packet_is_syn(p))
+		return p->udp && flow_is_idle(value, now);
+	state = serin_flow_state(value);
+	return state == SERIN_FLOW_CLOSING || flow_is_idle(value, now) ||
+	       (p->backend->state != SERIN_BACKEND_UP && state != SERIN_FLOW_REPLIED);
 }
 
 /* The backend an entry binds to, if it can be reached. */
