@@ -16,8 +16,8 @@ net      The same, less a floor measured in the same run, which is what a veth c
 own      The balancer's own instructions, with nothing of drivers and of the stack's receiving side:
          the run time of the XDP program, as the kernel's BPF statistics count it (at 1,000/s, for
          the clocks they read slow it); the time of a proxy's processes with their system calls.
-1,000/s  As all, at a rate that leaves CPUs idle: mostly a wake for each packet, which is the
-         method's cost more than a load balancer's, and weighs most where there is least to do.
+1,000/s  As all, at a rate that leaves CPUs idle, and woken at once: mostly for each packet, which
+         is the method's cost more than a load balancer's; it weighs most where little is done.
 
 Limits: timers and RCU callbacks go to whoever runs when they are due, for all alike. Rates depend
 on how many CPUs clients and servers have left. Rounds are interleaved, each figure is the median of
@@ -50,16 +50,15 @@ CALM_RATE = 1000  # the same, where it is latency that is measured
 GOAL_PACKET, GOAL_CONNECTION = 0.1, 0.2
 
 
-def schedule(balancer):
-    """For packets, which come in batches, the load balancer on one CPU and the generator elsewhere;
-    for all else the load balancer in batches. Returns the generator's prefix."""
+def schedule(balancer, policy=os.SCHED_OTHER):
+    """For packets the load balancer on one CPU and the generator elsewhere; returns the generator's
+    prefix. SCHED_BATCH: the load balancer's NAPI preempts nobody."""
     cpus = sorted(os.sched_getaffinity(0))
     for thread in map(int, napi_threads(balancer.interface)):
+        os.sched_setscheduler(thread, policy, os.sched_param(0))
         os.setpriority(os.PRIO_PROCESS, thread, -10)
         if balancer.protocol == "udp":
             os.sched_setaffinity(thread, cpus[-1:])
-        else:
-            os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
     rest = cpus[:-1] or cpus
     for thread in napi_threads("gen0"):
         os.sched_setaffinity(int(thread), rest)
@@ -135,6 +134,7 @@ def run_load(balancer, requests, *options):
 def measure_calm(balancer, requests):
     """At a rate far from full speed: how quickly, and at what cost."""
     trace = f"{TMP}/trace"
+    schedule(balancer)
     with bpf_statistics():
         before, program_before = balancer.cpu_ns(), balancer.program_ns()
         result = run_load(balancer, requests, "--rate", CALM_RATE, "--trace", trace)
@@ -149,7 +149,7 @@ def measure_calm(balancer, requests):
 
 def measure_connections(balancer, requests, calm_requests):
     """How many at full speed and at what cost; then in calm."""
-    schedule(balancer)
+    schedule(balancer, os.SCHED_BATCH)
     before, processes_before = balancer.cpu_ns(), balancer.processes_ns()
     result = run_load(balancer, requests)
     cpu_ns, own_ns = balancer.cpu_ns() - before, balancer.processes_ns() - processes_before
@@ -170,7 +170,7 @@ def in_us(text):
 
 
 def measure_requests(balancer, seconds):
-    schedule(balancer)
+    schedule(balancer, os.SCHED_BATCH)
     before = balancer.cpu_ns()
     text = run("client", "wrk", "-t", 1, "-c", CONCURRENCY, "-d", f"{seconds}s", "--latency",
                f"http://{balancer.vip}:{balancer.port}/")
