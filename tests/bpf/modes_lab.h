@@ -17,7 +17,9 @@
 
 #include "lab.h"
 
-#define MODES_WAYS 128
+#define MODES_WAYS	128
+#define MODES_PORT_LOW	20000 /* fullnat: source ports of each way */
+#define MODES_PORT_HIGH 22047
 #define MODES_HEAD                                               \
 	"version: 1\n"                                           \
 	"interfaces: [front, back]\n"                            \
@@ -50,12 +52,13 @@ struct way {
 	bool is_outer_v4; /* its backend */
 	bool is_back;
 	bool is_tracked;
+	bool is_telling;	 /* fullnat: the client's address, in a TCP option */
 	const struct vlan *vlan; /* NULL: none */
 	unsigned int host;
 	char vip[NET_ADDR_LEN], backend[NET_ADDR_LEN];
 	uint16_t port, backend_port, gue_port;
-	struct in6_addr source; /* tunnels: and the bits of it that vary */
-	unsigned int source_bits;
+	struct in6_addr source;	  /* fullnat, tunnels */
+	unsigned int source_bits; /* tunnels: that vary */
 };
 
 static struct way ways[MODES_WAYS];
@@ -79,10 +82,25 @@ static inline void modes_name(struct way *w, const char *suffix)
 		 families, model_protocol_name(w->protocol), w->is_back ? "back" : "front", suffix);
 }
 
+static inline bool modes_is_nat(enum serin_forwarding mode)
+{
+	return mode == SERIN_FORWARDING_NAT || mode == SERIN_FORWARDING_FULLNAT;
+}
+
+static inline struct in6_addr modes_source(const struct way *w)
+{
+	char text[NET_ADDR_LEN];
+
+	if (w->mode == SERIN_FORWARDING_FULLNAT)
+		snprintf(text, sizeof(text), w->is_v4 ? "10.8.0.%u" : "2001:db8:8::%x", w->host);
+	else
+		snprintf(text, sizeof(text), w->is_outer_v4 ? "10.9.0.7" : "2001:db8:9::7");
+	return lab_addr(text);
+}
+
 static inline void modes_add(struct way w, const char *suffix)
 {
 	unsigned int n = ++way_count, net = w.is_back ? 2 : 1;
-	bool is_nat = w.mode == SERIN_FORWARDING_NAT;
 
 	assert_true(n <= LAB_HOSTS);
 	w.host = n;
@@ -90,15 +108,16 @@ static inline void modes_add(struct way w, const char *suffix)
 	snprintf(w.backend, sizeof(w.backend), w.is_outer_v4 ? "10.%u.0.%u" : "2001:db8:%u::%x",
 		 net, n);
 	w.port = w.protocol == IPPROTO_TCP ? 80 : 53;
-	w.backend_port = is_nat ? (uint16_t)(8000 + n * 100) : w.port;
+	w.backend_port = modes_is_nat(w.mode) ? (uint16_t)(8000 + n * 100) : w.port;
 	w.gue_port = w.is_back ? 6081 : 6080;
 	if (!w.source_bits)
-		w.source = lab_addr(w.is_outer_v4 ? "10.9.0.7" : "2001:db8:9::7");
+		w.source = modes_source(&w);
 	modes_name(&w, suffix);
 	ways[n - 1] = w;
 }
 
-/* The families of VIP and backend that a mode can have: one, or with tunnels any two. */
+/* The families of VIP and backend that a mode can have: one, or with tunnels any two. Behind a VLAN
+ * one has to do. */
 static inline void modes_add_families(const struct way *of, const char *suffix)
 {
 	for (int i = 0; i < 4; i++) {
@@ -106,7 +125,7 @@ static inline void modes_add_families(const struct way *of, const char *suffix)
 
 		w.is_v4 = i & 1;
 		w.is_outer_v4 = i >> 1;
-		if (modes_is_tunnel(w.mode) || w.is_v4 == w.is_outer_v4)
+		if (w.is_v4 == w.is_outer_v4 || (modes_is_tunnel(w.mode) && !w.vlan))
 			modes_add(w, suffix);
 	}
 }
@@ -125,13 +144,22 @@ static inline void modes_add_spread(enum serin_forwarding mode)
 	}
 }
 
+/* nat whose flows are all remembered. */
+static inline void modes_add_special(void)
+{
+	struct way tracked = {.mode = SERIN_FORWARDING_NAT, .is_tracked = true};
+
+	tracked.protocol = IPPROTO_TCP;
+	modes_add_families(&tracked, "-tracked");
+}
+
 static inline void modes_add_all(void)
 {
-	static const enum serin_forwarding modes[] = {SERIN_FORWARDING_NAT, SERIN_FORWARDING_DSR,
-						      SERIN_FORWARDING_IPIP, SERIN_FORWARDING_GUE};
+	for (int m = 0; m < SERIN_FORWARDING_MAX; m++) {
+		struct way w = {.mode = (enum serin_forwarding)m};
 
-	for (size_t m = 0; m < sizeof(modes) / sizeof(*modes); m++) {
-		struct way w = {.mode = modes[m]};
+		if (m == SERIN_FORWARDING_FULLNAT) /* is not forwarded yet */
+			continue;
 
 		for (int i = 0; i < 4; i++) {
 			w.protocol = i & 1 ? IPPROTO_UDP : IPPROTO_TCP;
@@ -144,13 +172,10 @@ static inline void modes_add_all(void)
 			w.is_back = w.vlan->is_back;
 			modes_add_families(&w, v == 1 ? "-qinq" : "-vlan");
 		}
+		if (modes_is_tunnel(w.mode))
+			modes_add_spread(w.mode);
 	}
-	modes_add_families(&(struct way){.mode = SERIN_FORWARDING_NAT,
-					 .protocol = IPPROTO_TCP,
-					 .is_tracked = true},
-			   "-tracked");
-	for (int m = 2; m < 4; m++)
-		modes_add_spread(modes[m]);
+	modes_add_special();
 }
 
 /* ---- bringing them about ---- */
@@ -192,15 +217,19 @@ static inline void modes_lead_by_vlan(struct dataplane *dp, const struct way *w)
 	fail_msg("%s: no backend", w->name);
 }
 
-static inline void modes_put_tunnel(FILE *f, const struct way *w)
+static inline void modes_put_source(FILE *f, const struct way *w)
 {
 	char source[NET_ADDR_LEN];
 
 	net_format_addr(&w->source, source);
-	fprintf(f, ", source_addresses: ['%s/%u']", source,
-		(w->is_outer_v4 ? 32 : 128) - w->source_bits);
+	if (modes_is_tunnel(w->mode))
+		fprintf(f, ", source_addresses: ['%s/%u']", source,
+			(w->is_outer_v4 ? 32 : 128) - w->source_bits);
 	if (w->mode == SERIN_FORWARDING_GUE)
 		fprintf(f, ", gue_port: %u", w->gue_port);
+	if (w->mode == SERIN_FORWARDING_FULLNAT)
+		fprintf(f, ", source_addresses: ['%s'], source_ports: %u-%u, client_address: %s",
+			source, MODES_PORT_LOW, MODES_PORT_HIGH, w->is_telling ? "toa" : "none");
 }
 
 static inline char *modes_yaml(void)
@@ -217,8 +246,7 @@ static inline char *modes_yaml(void)
 		fprintf(f, "  - {name: %s, vip: '%s', port: %u, protocol: %s, forwarding: %s",
 			w->name, w->vip, w->port, model_protocol_name(w->protocol),
 			model_forwarding_name(w->mode));
-		if (modes_is_tunnel(w->mode))
-			modes_put_tunnel(f, w);
+		modes_put_source(f, w);
 		fprintf(f, "%s, pools: [{name: p, backends: [{address: '%s', port: %u}]}]}\n",
 			w->is_tracked ? ", track: always" : "", w->backend, w->backend_port);
 	}
@@ -271,14 +299,14 @@ static inline json_t *modes_way_json(const struct way *w)
 	char source[NET_ADDR_LEN];
 
 	net_format_addr(&w->source, source);
-	return json_pack("{ss ss ss ss si ss si ss so so so ss sb si sb}", "name", w->name, "mode",
-			 model_forwarding_name(w->mode), "protocol",
+	return json_pack("{ss ss ss ss si ss si ss so so so ss sb si sb sb}", "name", w->name,
+			 "mode", model_forwarding_name(w->mode), "protocol",
 			 model_protocol_name(w->protocol), "vip", w->vip, "port", w->port,
 			 "backend", w->backend, "backend_port", w->backend_port, "nic",
 			 w->is_back ? "back" : "front", "hop_mac", modes_mac_json(hop), "out_mac",
 			 modes_mac_json(w->vlan ? w->vlan->mac : nic), "tags",
 			 modes_tags_json(w->vlan), "source", source, "varies", w->source_bits > 0,
-			 "gue_port", w->gue_port, "tracked", w->is_tracked);
+			 "gue_port", w->gue_port, "tracked", w->is_tracked, "tells", w->is_telling);
 }
 
 /* All that a packet's fate depends on, for who is to foretell it. */
@@ -312,4 +340,33 @@ static inline void modes_set_mtu(uint16_t mtu)
 			port->mtu = mtu ? mtu : port->nic == (uint32_t)lab_back ? 1400 : 1500;
 	}
 	dataplane_close(dp);
+}
+
+/* How many packets there have been for each reason, by the map that verdict() counts in. */
+static inline void modes_read_verdicts(const struct dataplane *dp, uint64_t sums[SERIN_REASON_MAX])
+{
+	struct serin_verdicts values[dp->cpu_count];
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[DP_MAP_VERDICTS], &zero, values), 0);
+	memset(sums, 0, SERIN_REASON_MAX * sizeof(*sums));
+	for (int cpu = 0; cpu < dp->cpu_count; cpu++)
+		for (int i = 0; i < SERIN_REASON_MAX; i++)
+			sums[i] += values[cpu].packets[i];
+}
+
+/* The one reason that a packet run between two readings was counted for; SERIN_REASON_MAX if it was
+ * not one. */
+static inline enum serin_reason modes_reason(const uint64_t before[SERIN_REASON_MAX],
+					     const uint64_t after[SERIN_REASON_MAX])
+{
+	enum serin_reason reason = SERIN_REASON_MAX;
+	uint64_t counted = 0;
+
+	for (int i = 0; i < SERIN_REASON_MAX; i++) {
+		counted += after[i] - before[i];
+		if (after[i] != before[i])
+			reason = (enum serin_reason)i;
+	}
+	return counted == 1 ? reason : SERIN_REASON_MAX;
 }

@@ -8,6 +8,8 @@ oracle_packets.py < WORLD > VECTORS
 
         group NAME
         run NAME NIC FRAME REASON OUT    FRAME and OUT in hex; OUT: `=` as it came, `?` any digit
+        run ... OUT KIND FLOW AT SUM     fullnat: where the source port is in OUT (new, same) or
+                                         FRAME (reply), 0 in its place, and the checksum
         cut NAME NIC FRAME               FRAME, cut short anywhere, passes as it is
 
 oracle_packets.py explain WANTED GOT
@@ -15,52 +17,19 @@ oracle_packets.py explain WANTED GOT
 """
 import difflib
 import json
-import random
 import sys
 
 from scapy.compat import raw
-from scapy.layers.inet import (IP, UDP, IPOption_EOL, IPOption_NOP, IPOption_Router_Alert,
+from scapy.layers.inet import (IPOption_EOL, IPOption_NOP, IPOption_Router_Alert,
                                IPOption_RR, IPOption_Security, IPOption_Timestamp)
 from scapy.layers.inet6 import (IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
                                 IPv6ExtHdrRouting, IPv6ExtHdrSegmentRouting, PadN, RouterAlert)
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from oracle_wire import Book, Flow, Shape, World, frame
-
-RANDOM = random.Random(0x5e71)
-
-
-def noise(size):
-    return RANDOM.randbytes(size)
-
-
-GROUPS = {}
-
-
-def group(cases):
-    GROUPS[cases.__name__] = cases
-    return cases
-
-
-def each_way(world, **wanted):
-    """Those behind a VLAN differ from others in tags alone, which only some groups are about."""
-    for way in world.ways:
-        if not way.varies and all(getattr(way, k) == v for k, v in wanted.items()):
-            yield way
-
-
-def link_size(shape, way):
-    """Of the IP packet this shape makes."""
-    ends = ("192.0.2.1", 1, "192.0.2.2", 1) if way.is_v4 else ("::1", 1, "::2", 1)
-    return len(raw(shape.packet(way, ends, 64)))
-
-
-def filling(way, size, **how):
-    """A shape whose IP packet has this size."""
-    empty = link_size(Shape(payload=b"", **how), way)
-    return Shape(payload=noise(size - empty), **how)
-
+import oracle_icmp  # noqa: its groups
+from oracle_wire import (GROUPS, Q, TAGGINGS, Book, Flow, Shape, World, each_way, filling, frame,
+                         group, link_size, noise)
 
 # ---- plain packets ----
 
@@ -124,7 +93,11 @@ def tcp_flags(world, book):
         book.answers(flow, "answer-to-new-isn", Shape(flags="SA", seq=1, ack=0xfedcba99))
         for flags in strange:
             flow = Flow(world, way)
-            book.forwards(flow, f"first-{flags}", Shape(flags=flags))
+            if way.is_fullnat and set(flags) & set("FR"): # no port is taken for an end
+                given = flow.request(Shape(flags=flags))[0]
+                book.passes(flow, f"first-{flags}", given, "unknown_flow")
+            else:
+                book.forwards(flow, f"first-{flags}", Shape(flags=flags))
             flow = Flow(world, way)
             book.both(flow, "syn", Shape(flags="S"))
             book.forwards(flow, f"later-{flags}", Shape(flags=flags, reserved=5))
@@ -135,9 +108,8 @@ def tcp_flags(world, book):
             ("MSS", 1460), ("SAckOK", b""), ("Timestamp", (1, 2)), ("NOP", None),
             ("WScale", 7)]))
         book.both(flow, "sack", Shape(tcp_options=[("SAck", (1, 2, 3, 4, 5, 6))]))
-        if way.mode == "nat":
-            syn = flow.reply(Shape(flags="S"))[0]
-            book.passes(flow, "syn-of-backend", syn, "no_flow", way.nic)
+        if way.has_replies:
+            book.passes_reply(flow, "syn-of-backend", Shape(flags="S"), "no_flow")
 
 
 # ---- what is not ours, or not to go on ----
@@ -151,9 +123,8 @@ def strangers(world, book):
         book.both(flow, "begin", Shape(flags="S"))
         for ttl in (0, 1):
             book.passes(flow, f"ttl-{ttl}", flow.request(Shape(), ttl=ttl)[0], "ttl_expiring")
-            if way.mode == "nat":
-                book.passes(flow, f"reply-ttl-{ttl}", flow.reply(Shape(), ttl=ttl)[0],
-                            "ttl_expiring", way.nic)
+            if way.has_replies:
+                book.passes_reply(flow, f"reply-ttl-{ttl}", Shape(), "ttl_expiring", ttl=ttl)
         for mac in groups:
             given = bytes.fromhex(mac.replace(":", "")) + flow.request(Shape())[0][6:]
             book.passes(flow, "to-" + mac, given, "group_address")
@@ -247,19 +218,6 @@ def extension_headers(world, book):
 
 # ---- tags, padding ----
 
-Q, AD = 0x8100, 0x88a8
-TAGGINGS = {
-    "untagged": [],
-    "priority-tag": [(Q, 0, 0b1010)],
-    "unknown-vlan": [(Q, 7, 0b0110)],
-    "unknown-802.1ad": [(AD, 100, 0b0011)],
-    "unknown-qinq": [(AD, 9, 0b1101), (Q, 4093, 0b0101)],
-    "unknown-qinq-of-802.1q": [(Q, 100, 0b0000), (Q, 300, 0b1111)],
-    "vlan": [(Q, 100, 0b1110)],
-    "qinq": [(AD, 200, 0b1000), (Q, 300, 0b0010)],
-}
-
-
 @group
 def tags(world, book):
     v6_options = [IPv6ExtHdrHopByHop(options=[RouterAlert(value=0)])]
@@ -309,6 +267,52 @@ def outer_headers(world, book):
         book.forwards(flow, "flow-label", Shape(flow=0xabcde, tos=0x5a))
 
 
+# ---- fullnat that tells of its clients ----
+
+
+def acknowledged(world, book, way, tags=()):
+    """A connection whose client has been answered, and has not yet said a word."""
+    flow = Flow(world, way, tags)
+    book.both(flow, "syn", Shape(flags="S", payload=b"", tcp_options=[("MSS", 1460)]))
+    return flow
+
+
+@group
+def client_address(world, book):
+    """From the end of the handshake till the backend speaks; never where it does not fit."""
+    for way in (way for way in world.ways if way.tells):
+        size = 8 if way.is_v4 else 20
+        most = world.mtu[way.nic]
+        flow = acknowledged(world, book, way)
+        book.forwards(flow, "ack", Shape(payload=b""), tells=True)
+        book.forwards(flow, "data", Shape(flags="PA", payload=noise(99)), tells=True)
+        book.forwards(flow, "syn-again", Shape(flags="S"))
+        stamped = Shape(tcp_options=[("NOP", None), ("NOP", None), ("Timestamp", (1, 2))])
+        book.forwards(flow, "options", stamped, tells=True)
+        book.forwards(flow, "header-full", Shape(tcp_options=[("NOP", None)] * (40 - size)),
+                      tells=True)
+        book.forwards(flow, "header-too-full", Shape(tcp_options=[("NOP", None)] * (41 - size)))
+        book.forwards(flow, "fits", filling(way, most - size), tells=True)
+        book.forwards(flow, "too-long", filling(way, most - size + 1))
+        book.forwards(flow, "padded", Shape(payload=b""), padding=noise(9), tells=True)
+        book.forwards(flow, "pieces", datagram(14), cuts=CUTS)
+        if way.is_v4:
+            book.forwards(flow, "ip-options", Shape(options=[IPOption_NOP()] * 40), tells=True)
+        else:
+            book.forwards(flow, "headers", Shape(headers=[padded(16)]), tells=True)
+        book.forwards(flow, "fin", Shape(flags="FA"), tells=True)
+        book.answers(flow, "first-word", Shape())
+        book.forwards(flow, "later", Shape())
+        for name, tagging in TAGGINGS.items():
+            flow = acknowledged(world, book, way, tagging)
+            book.forwards(flow, "tagged-" + name, Shape(), tells=True)
+        flow = Flow(world, way)
+        book.forwards(flow, "first-ack", Shape())
+        book.answers(flow, "unanswered", Shape(flags="R"))
+        flow = acknowledged(world, book, way)
+        book.forwards(flow, "reset", Shape(flags="R"))
+
+
 # ---- fragments ----
 
 CUTS = [(0, 320), (320, 640), (640, 960), (960, None)]
@@ -338,9 +342,8 @@ def fragment_orders(world, book, way):
     book.passes(flow, "expiring", flow.request(late, cuts=CUTS, ttl=1)[1], "ttl_expiring")
     book.forwards(flow, "padded", late, cuts=[(1000, None)], padding=noise(14))
     book.both(flow, "headers-only", datagram(4), cuts=[(0, 24), (24, None)])
-    if way.mode == "nat":
-        reply = flow.reply(datagram(5), cuts=CUTS)
-        book.passes(flow, "reply-last-before-first", reply[3], "fragment", way.nic)
+    if way.has_replies:
+        book.passes_reply(flow, "reply-last-before-first", datagram(5), "fragment", CUTS, 3)
 
 
 def fragment_oddities(world, book, way):
@@ -412,7 +415,7 @@ def cut_short(world, book):
                  flow.request(datagram(13, **long), cuts=[(0, 96), (96, None)])[0])
         tagged = Flow(world, way, TAGGINGS["qinq"])
         book.cut(flow.name + "-tagged", "front", tagged.request(begin)[0])
-        if way.mode == "nat":
+        if way.has_replies:
             book.cut(flow.name + "-reply", way.nic, flow.reply(begin)[0])
 
 

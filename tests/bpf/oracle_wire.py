@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What packets are and become, by scapy and the RFCs, and by nothing of Serin's own."""
 import copy
+import random
+import socket
 
 from scapy.compat import raw
 from scapy.layers.inet import IP, TCP, UDP
@@ -20,6 +22,8 @@ class Way:
         self.is_outer_v4 = ":" not in self.backend
         self.is_tunnel = self.mode in ("ipip", "gue")
         self.is_tcp = self.protocol == "tcp"
+        self.is_fullnat = self.mode == "fullnat"
+        self.has_replies = self.mode in ("nat", "fullnat")
 
     def overhead(self):
         if not self.is_tunnel:
@@ -40,6 +44,14 @@ class Shape:
         answer = copy.copy(self)
         answer.flags = "SA" if self.flags == "S" else self.flags
         return answer
+
+    def telling(self, way, client, port):
+        """With the client in the first TCP option: kind 28, as TOA modules read it."""
+        told = copy.copy(self)
+        family = socket.AF_INET if way.is_v4 else socket.AF_INET6
+        option = (28, port.to_bytes(2, "big") + socket.inet_pton(family, client))
+        told.tcp_options = (option,) + tuple(self.tcp_options)
+        return told
 
     def transport(self, way, sport, dport):
         if way.is_tcp:
@@ -65,6 +77,13 @@ class Shape:
         for header in self.late_headers:
             packet /= header.copy()
         return packet / self.transport(way, sport, dport)
+
+    def ports_at(self, way, is_cut):
+        """Where in the IP packet the transport's header begins."""
+        ends = ("192.0.2.1", "192.0.2.2") if way.is_v4 else ("::1", "::2")
+        return len(raw(self.network(way, *ends, 64))) + sum(
+            len(raw(header)) for header in self.late_headers) + (
+            8 if is_cut and not way.is_v4 else 0)
 
     def pieces(self, way, ends, ttl, cuts):
         """The datagram as fragments that begin and end at these bytes of what may be cut."""
@@ -162,11 +181,12 @@ class Flow:
         self.port = 1024 + n % 60000
         self.client = "198.51.%d.%d" % (100 + n // 250, 1 + n % 250) if way.is_v4 else \
             "2001:db8:c:%x::%x" % (n // 250, 1 + n % 250)
-        inside = (way.backend, way.backend_port) if way.mode == "nat" else (way.vip, way.port)
+        inside = (way.backend, way.backend_port) if way.has_replies else (way.vip, way.port)
+        outside = (way.source, 0) if way.is_fullnat else (self.client, self.port)
         self.ends = {
             "request": (self.client, self.port, way.vip, way.port),
-            "forwarded": (self.client, self.port) + inside,
-            "reply": inside + (self.client, self.port),
+            "forwarded": outside + inside,
+            "reply": inside + outside,
             "answer": (way.vip, way.port, self.client, self.port),
         }
 
@@ -180,8 +200,10 @@ class Flow:
         return [frame(self.world.macs["front"], self.world.client_mac, self.tags, p, padding)
                 for p in self.packets("request", shape, ttl, cuts)]
 
-    def forwarded(self, shape, ttl=64, cuts=None, padding=b""):
+    def forwarded(self, shape, ttl=64, cuts=None, padding=b"", tells=False):
         way = self.way
+        if tells:
+            shape = shape.telling(way, self.client, self.port)
         tags = self.world.tags_out("front", self.tags, way.tags)
         frames = []
         for p in self.packets("forwarded", shape, ttl - 1, cuts):
@@ -216,8 +238,8 @@ class Book:
     def __init__(self, world, out):
         self.world, self.out = world, out
 
-    def run(self, name, nic, given, reason, wanted="="):
-        print("run", name, nic, given.hex(), reason, wanted, file=self.out)
+    def run(self, name, nic, given, reason, wanted="=", *port):
+        print("run", name, nic, given.hex(), reason, wanted, *port, file=self.out)
 
     def cut(self, name, nic, given):
         print("cut", name, nic, given.hex(), file=self.out)
@@ -225,20 +247,91 @@ class Book:
     def passes(self, flow, what, given, reason, nic="front"):
         self.run(flow.name + "/" + what, nic, given, reason)
 
-    def forwards(self, flow, what, shape, **how):
-        reason = "forwarded_same_port" if flow.way.nic == "front" else "forwarded_other_port"
-        for given, wanted in zip(flow.request(shape, **how), flow.forwarded(shape, **how)):
-            self.run(flow.name + "/" + what, "front", given, reason, wanted)
+    def source_port(self, flow, kind, shape, cuts, link_len):
+        """For each frame: how the port nobody can foretell is dealt with. In a frame that has it,
+        it stands for 0: the flow's number, and the places of port and checksum."""
+        if not flow.way.is_fullnat:
+            return [()] * len(cuts or [None])
+        at = link_len + shape.ports_at(flow.way, cuts is not None)
+        checksum = at + (16 if flow.way.is_tcp else 6) if not shape.no_checksum else 0
+        known = (kind, flow.port, at + (2 if kind == "reply" else 0), checksum)
+        return [() if cut and cut[0] else known for cut in cuts or [None]]
 
-    def answers(self, flow, what, shape, **how):
+    def forwards(self, flow, what, shape, tells=False, **how):
+        reason = "forwarded_same_port" if flow.way.nic == "front" else "forwarded_other_port"
+        tags = self.world.tags_out("front", flow.tags, flow.way.tags)
+        kind = "new" if shape.flags == "S" else "same"
+        ports = self.source_port(flow, kind, shape, how.get("cuts"), 14 + 4 * len(tags))
+        for given, wanted, port in zip(flow.request(shape, **how),
+                                       flow.forwarded(shape, tells=tells, **how), ports):
+            self.run(flow.name + "/" + what, "front", given, reason, wanted, *port)
+
+    def answers(self, flow, what, shape, tags=None, **how):
         """The backend's own replies: by nat only do they come this way."""
-        if flow.way.mode != "nat":
+        if not flow.way.has_replies:
             return
         reason = "forwarded_same_port" if flow.way.nic == "front" else "forwarded_other_port"
-        for given, wanted in zip(flow.reply(shape, **how), flow.answer(shape, **how)):
-            self.run(flow.name + "/" + what + "-reply", flow.way.nic, given, reason, wanted)
+        link_len = 14 + 4 * len(flow.reply_tags() if tags is None else tags)
+        ports = self.source_port(flow, "reply", shape, how.get("cuts"), link_len)
+        for given, wanted, port in zip(flow.reply(shape, tags=tags, **how),
+                                       flow.answer(shape, tags=tags, **how), ports):
+            self.run(flow.name + "/" + what + "-reply", flow.way.nic, given, reason, wanted, *port)
+
+    def passes_reply(self, flow, what, shape, reason, cuts=None, which=0, **how):
+        """One frame of the backend's that goes no further."""
+        link_len = 14 + 4 * len(flow.reply_tags())
+        port = self.source_port(flow, "reply", shape, cuts, link_len)[which]
+        given = flow.reply(shape, cuts=cuts, **how)[which]
+        self.run(flow.name + "/" + what, flow.way.nic, given, reason, "=", *port)
 
     def both(self, flow, what, shape, **how):
         self.forwards(flow, what, shape, **how)
         self.answers(flow, what, shape.answering(), **how)
 
+
+RANDOM = random.Random(0x5e71)
+
+
+def noise(size):
+    return RANDOM.randbytes(size)
+
+
+GROUPS = {}
+
+
+def group(cases):
+    GROUPS[cases.__name__] = cases
+    return cases
+
+
+def each_way(world, **wanted):
+    """Those behind a VLAN differ from others in tags alone, which only some groups are about."""
+    for way in world.ways:
+        is_special = way.varies or way.tells
+        if not is_special and all(getattr(way, k) == v for k, v in wanted.items()):
+            yield way
+
+
+def link_size(shape, way):
+    """Of the IP packet this shape makes."""
+    ends = ("192.0.2.1", 1, "192.0.2.2", 1) if way.is_v4 else ("::1", 1, "::2", 1)
+    return len(raw(shape.packet(way, ends, 64)))
+
+
+def filling(way, size, **how):
+    """A shape whose IP packet has this size."""
+    empty = link_size(Shape(payload=b"", **how), way)
+    return Shape(payload=noise(size - empty), **how)
+
+
+Q, AD = 0x8100, 0x88a8
+TAGGINGS = {
+    "untagged": [],
+    "priority-tag": [(Q, 0, 0b1010)],
+    "unknown-vlan": [(Q, 7, 0b0110)],
+    "unknown-802.1ad": [(AD, 100, 0b0011)],
+    "unknown-qinq": [(AD, 9, 0b1101), (Q, 4093, 0b0101)],
+    "unknown-qinq-of-802.1q": [(Q, 100, 0b0000), (Q, 300, 0b1111)],
+    "vlan": [(Q, 100, 0b1110)],
+    "qinq": [(AD, 200, 0b1000), (Q, 300, 0b0010)],
+}

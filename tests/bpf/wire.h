@@ -135,6 +135,25 @@ static inline uint16_t wire_l4_residue(const struct wire *w)
 	       0xffff;
 }
 
+static inline bool wire_is_icmp(const struct wire *w)
+{
+	return !w->is_later && w->protocol == (w->is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) &&
+	       w->end - w->l4 >= 8;
+}
+
+static inline uint32_t wire_icmp_sum(const struct wire *w)
+{
+	uint32_t len = (uint32_t)(w->end - w->l4);
+
+	return frame_sum(w->l4, len,
+			 w->is_v4 ? 0 : frame_pseudo_sum(w->ip, false, w->protocol, len));
+}
+
+static inline uint16_t wire_icmp_residue(const struct wire *w)
+{
+	return frame_fold(wire_icmp_sum(w)) % 0xffff;
+}
+
 static inline bool wire_is_gue(const struct wire *w)
 {
 	uint16_t port = wire_has_ports(w) ? frame_get16(w->l4 + 2) : 0;
