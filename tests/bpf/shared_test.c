@@ -152,8 +152,20 @@ static void test_replies_are_told_apart(void **state)
 
 /* ---- two flows of one client and port ---- */
 
+static void expect_explained(const struct s_flow *f, enum serin_reason refusal)
+{
+	struct dataplane *dp = lab_open(DATAPLANE_READ);
+	struct in6_addr client = s_client(f);
+	enum serin_reason said =
+		lab_explain(dp, s_services[f->service].name, &client, f->port).refusal;
+
+	dataplane_close(dp);
+	assert_int_equal(said, refusal);
+}
+
 static void open_flow(const struct s_flow *f, unsigned int host)
 {
+	expect_explained(f, SERIN_GO_ON);
 	assert_int_equal(s_send(f, FRAME_SYN), host);
 	if (s_services[f->service].protocol == IPPROTO_UDP)
 		return;
@@ -167,6 +179,12 @@ static void expect_busy(const struct s_flow *f, uint8_t flags)
 
 	assert_int_equal(s_send(f, flags), 0);
 	assert_int_equal(s_count(SERIN_DROP_SHARED_BUSY), before + 1);
+}
+
+static void expect_held(const struct s_flow *f, uint8_t flags)
+{
+	expect_explained(f, SERIN_DROP_SHARED_BUSY);
+	expect_busy(f, flags);
 }
 
 static void draw_pair(int service, struct s_flow *f, struct s_flow *twin, unsigned int *host)
@@ -190,14 +208,14 @@ static void test_a_flow_that_would_be_mixed_up_is_refused(void **state)
 		draw_pair(s, &f, &twin, &host);
 		open_flow(&f, host);
 		for (int i = 0; i < 3; i++) {
-			expect_busy(&twin, FRAME_SYN);
+			expect_held(&twin, FRAME_SYN);
 			assert_int_equal(s_answer(&twin, host, FRAME_ACK), s);
 			assert_int_equal(s_send(&f, FRAME_ACK), host);
 		}
 		if (s_services[s].protocol == IPPROTO_TCP) { /* nor by what is not its first */
-			expect_busy(&twin, FRAME_ACK);
-			expect_busy(&twin, FRAME_FIN | FRAME_ACK);
-			expect_busy(&twin, FRAME_RST);
+			expect_held(&twin, FRAME_ACK);
+			expect_held(&twin, FRAME_FIN | FRAME_ACK);
+			expect_held(&twin, FRAME_RST);
 		}
 		assert_int_equal(s_answer(&f, host, FRAME_ACK), s);
 		do
@@ -220,19 +238,19 @@ static void test_a_flow_that_is_over_gives_way(void **state)
 		draw_pair(s, &f, &twin, &host);
 		open_flow(&f, host);
 		s_age(&f, 60);
-		expect_busy(&twin, FRAME_SYN);
+		expect_held(&twin, FRAME_SYN);
 		if (is_tcp) {
 			assert_int_equal(s_send(&f, FRAME_FIN | FRAME_ACK), host);
-			expect_busy(&twin, FRAME_SYN);
+			expect_held(&twin, FRAME_SYN);
 			assert_int_equal(s_answer(&f, host, FRAME_FIN | FRAME_ACK), s);
-			expect_busy(&twin, FRAME_SYN);
+			expect_held(&twin, FRAME_SYN);
 			s_age(&f, SERIN_SHARED_QUIET_S + 1);
 		} else {
 			s_age(&f, 121);
 		}
 		open_flow(&twin, host);
 		assert_int_equal(s_answer(&f, host, FRAME_ACK), s ^ 1);
-		expect_busy(&f, is_tcp ? FRAME_ACK : 0);
+		expect_held(&f, is_tcp ? FRAME_ACK : 0);
 		assert_int_equal(s_answer(&f, host, FRAME_ACK), s ^ 1);
 	}
 }

@@ -29,3 +29,6 @@ for service in web4 web6; do
 	expect "clients compared" "$seen" 40
 	expect "pools seen" "$(awk '{print $4}' "$LAB_TMP/$service" | sort -u | wc -l)" 3
 done
+
+said=$(serin explain web4 "${LAB_ADDR4[${LAB_BACKENDS[0]}]}" -o json | jq -r .refused)
+expect "what explain says of a backend as a client" "$said" hairpin

@@ -47,6 +47,9 @@ static json_t *explain_json(const struct cli *cli, const struct explanation *e)
 	json_object_set_new(json, "settled", json_boolean(e->is_settled));
 	json_object_set_new(json, "slot", json_integer(e->slot));
 	json_object_set_new(json, "table_size", json_integer(e->table_size));
+	if (e->refusal)
+		json_object_set_new(json, "refused",
+				    json_string(dataplane_reason_name(e->refusal)));
 	if (e->has_flow)
 		json_object_set_new(
 			json, "flow",
@@ -80,6 +83,14 @@ static void print_steps(const struct explanation *e)
 		printf("  flow     none remembered: its next connection takes this choice, one "
 		       "that is\n"
 		       "           older keeps the choice of before the change\n");
+	if (e->refusal == SERIN_DROP_HAIRPIN)
+		printf("  refused  the client is a backend of this service: by nat none of its "
+		       "connections\n"
+		       "           may begin\n");
+	if (e->refusal == SERIN_DROP_SHARED_BUSY)
+		printf("  refused  a flow of another service holds this client and port at the "
+		       "backend\n"
+		       "           chosen: until it is over none of this service may begin\n");
 	if (e->reason == EXPLAIN_FALLBACK)
 		printf("  fallback pool %s has no backend that takes new connections: the primary "
 		       "%s\n",
@@ -109,9 +120,10 @@ int cmd_explain(const struct cli *cli)
 	if (cli->is_json)
 		return cli_print_json(explain_json(cli, &e));
 	if (e.has_backend)
-		printf("%s: %s goes to pool %s, backend %s (%s)\n", cli->args[0], cli->args[1],
+		printf("%s: %s goes to pool %s, backend %s (%s)%s\n", cli->args[0], cli->args[1],
 		       e.pool, net_format_endpoint(&e.backend, e.backend_port, backend),
-		       explain_reason_name(e.reason));
+		       explain_reason_name(e.reason),
+		       e.refusal ? "; its new connections are refused" : "");
 	else
 		printf("%s: %s would be dropped: there is no backend\n", cli->args[0],
 		       cli->args[1]);

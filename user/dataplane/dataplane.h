@@ -238,6 +238,8 @@ enum explain_reason {
 struct explanation {
 	enum explain_reason reason;
 	bool has_backend; /* false: no backend anywhere, the packet would be dropped */
+	/* SERIN_GO_ON, or why a new connection of this client would be dropped though it has a backend */
+	enum serin_reason refusal;
 	char pool[SERIN_NAME_LEN];
 	struct in6_addr backend;
 	uint16_t backend_port;

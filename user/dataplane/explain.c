@@ -59,7 +59,7 @@ static int ask_flow(const struct question *q, struct explanation *out)
 	     !dp_flow_is_alive(q->dp, value, now)))
 		return 0;
 	b = &q->dp->backends[backend];
-	if (b->state == SERIN_BACKEND_FREE || !b->hop)
+	if (b->state == SERIN_BACKEND_FREE || b->service != q->service || !b->hop)
 		return 0;
 	out->has_flow = true;
 	out->reason = EXPLAIN_FLOW;
@@ -78,6 +78,34 @@ static void set_target(const struct question *q, const struct dp_chosen *chosen,
 	out->target_prefix = dp_addr(&q->client);
 	for (int bit = out->target_len; bit < 128; bit++)
 		out->target_prefix.s6_addr[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+}
+
+/* What the packet path asks of the hosts' filter and map. */
+static bool is_backend_host(const struct question *q)
+{
+	for (uint32_t id = 0; id < q->dp->meta.max_backends; id++) {
+		const struct serin_backend *b = &q->dp->backends[id];
+
+		if (b->state != SERIN_BACKEND_FREE && b->service == q->service &&
+		    serin_addr_equal(&b->at.addr, &q->client))
+			return true;
+	}
+	return false;
+}
+
+/* Would a new connection be let through to the backend chosen? */
+static int ask_refusal(const struct question *q, uint32_t backend, enum serin_reason *out)
+{
+	uint64_t now = 0;
+	int error = dp_jiffies(q->dp, &now);
+
+	if (error || q->dp->services[q->service].forwarding != SERIN_FORWARDING_NAT)
+		return error;
+	if (is_backend_host(q))
+		*out = SERIN_DROP_HAIRPIN;
+	else if (q->port_be && dp_backend_is_held(q->dp, backend, &q->client, q->port_be, now))
+		*out = SERIN_DROP_SHARED_BUSY;
+	return 0;
 }
 
 static int ask_choice(const struct question *q, struct explanation *out)
@@ -102,8 +130,10 @@ static int ask_choice(const struct question *q, struct explanation *out)
 		       sizeof(out->chosen_pool));
 		if (chosen.is_target)
 			set_target(q, &chosen, out);
-		if (chosen.has_backend)
+		if (chosen.has_backend) {
 			set_backend(q, chosen.backend, out);
+			error = ask_refusal(q, chosen.backend, &out->refusal);
+		}
 	}
 	dp_choice_close(&choice);
 	return error;

@@ -351,6 +351,9 @@ int dp_backend_link(struct dataplane *dp, uint32_t id);
 void dp_backend_unlink(struct dataplane *dp, uint32_t id);
 /* Takes those out of an endpoint's ring whose services are not to be kept (flags by id). */
 void dp_ring_release(struct dataplane *dp, const struct serin_endpoint *at, const uint8_t *keeps);
+/* Does a living flow of another service hold this client and port at an entry of its ring? */
+bool dp_backend_is_held(struct dataplane *dp, uint32_t id, const struct serin_addr *client,
+			uint16_t port_be, uint64_t now);
 /* Before a service gets a backend that another one has, and for that other one: every flow is
  * remembered from now on. */
 void dp_sharing_begin(struct dataplane *dp, uint32_t service);

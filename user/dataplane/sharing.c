@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <serin/hash.h>
+
 /* ---- rings ---- */
 
 /* The entry after this one; itself if it is alone. */
@@ -105,6 +107,30 @@ static bool is_shared(const struct dataplane *dp, uint32_t id)
 		return false;
 	for (int i = 1; i < SERIN_SHARED_MAX && other != id; i++) {
 		if (is_nat(dp, other))
+			return true;
+		other = ring_next(dp, other);
+	}
+	return false;
+}
+
+/* As the packet path's gives_way(), the other way round. */
+static bool holds(const struct dataplane *dp, uint64_t value, uint64_t now)
+{
+	return dp_flow_is_alive(dp, value, now) &&
+	       !(serin_flow_state(value) == SERIN_FLOW_CLOSING &&
+		 dp_flow_idle_ms(value, now) >= SERIN_SHARED_QUIET_S * 1000);
+}
+
+bool dp_backend_is_held(struct dataplane *dp, uint32_t id, const struct serin_addr *client,
+			uint16_t port_be, uint64_t now)
+{
+	uint32_t other = ring_next(dp, id);
+	uint64_t value;
+
+	for (int i = 1; i < SERIN_SHARED_MAX && other != id; i++) {
+		if (is_nat(dp, other) &&
+		    !dp_flow_find(dp, dp->backends[other].service, client, port_be, &value) &&
+		    serin_flow_backend(value) == other && holds(dp, value, now))
 			return true;
 		other = ring_next(dp, other);
 	}
