@@ -46,10 +46,21 @@ static __always_inline __u32 state_after_reply(const struct packet *p, __u32 sta
 	}
 }
 
+/* By dsr, ipip and gue answers go past us: that a client acknowledges one is all there is to see. */
+static __always_inline int tells_of_answer(const struct packet *p)
+{
+	return p->service->forwarding >= SERIN_FORWARDING_DSR && p->tcp && p->tcp->ack &&
+	       !p->tcp->syn;
+}
+
 /* Where backends are told of the client, a handshake is over when they have been: when they speak. */
 static __always_inline __u32 state_after_request(const struct packet *p, __u32 state)
 {
 	switch (state) {
+	case SERIN_FLOW_SYN:
+		if (!tells_of_answer(p))
+			return state;
+		return p->tcp->fin ? SERIN_FLOW_CLOSING : SERIN_FLOW_ESTABLISHED;
 	case SERIN_FLOW_REPLIED:
 		if (!p->tcp || p->tcp->syn)
 			return state;
@@ -71,7 +82,8 @@ static __always_inline int is_ended_by(const struct packet *p, __u32 state)
 {
 	if (!p->tcp)
 		return 0;
-	if (p->tcp->fin && (state == SERIN_FLOW_SYN || state == SERIN_FLOW_ADOPTED))
+	if (p->tcp->fin &&
+	    (state == SERIN_FLOW_ADOPTED || (state == SERIN_FLOW_SYN && !tells_of_answer(p))))
 		return 1;
 	return p->tcp->rst && (p->is_reply || state < SERIN_FLOW_PROVEN);
 }
