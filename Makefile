@@ -35,7 +35,7 @@ FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps test unit bpf e2e fuzz budget fuzz-long bench bench-quick bench-insn demo install lint format clean help
+.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long bench bench-quick bench-insn demo install lint format clean help
 
 all: $(B)/serin ## build serin (the default)
 
@@ -91,6 +91,9 @@ test: ## build and run every test: unit, bpf, e2e, and a short fuzz run
 
 unit bpf e2e fuzz budget: ## one suite alone
 	$(Q)$(MAKE) --no-print-directory test SUITES=$@
+
+mutate: ## MUTATIONS (1000000) random and damaged packets, by every forwarding mode
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(B)/tests/bpf/mutate_test && SERIN_BUILD=$(abspath $(B)) tests/run $@
 
 fuzz-long: ## fuzz every parser for FUZZ_SECONDS (300) each
 	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(MAKE) --no-print-directory test SUITES=fuzz

@@ -23,6 +23,7 @@ struct seat {
 static struct seat seats[MODES_WAYS][MODES_PORT_HIGH - MODES_PORT_LOW + 1];
 static uint16_t first_ports[MODES_WAYS]; /* of the flow that all frames begin as */
 
+static const struct way *made_of; /* the way that the frame began as one of; NULL: noise */
 static uint8_t in[MUTANT_MAX];
 static size_t in_len;
 static struct outcome out;
@@ -171,6 +172,7 @@ static inline void make_noise(void)
 {
 	static const uint16_t types[] = {0x0800, 0x86dd, 0x8100, 0x88a8};
 
+	made_of = NULL;
 	in_len = 0;
 	insert(0, FRAME_ETH + lab_below(200));
 	if (lab_below(4))
@@ -184,8 +186,13 @@ static inline uint16_t payload_size(void)
 	return (uint16_t)lab_below(lab_below(8) ? 100 : 1500);
 }
 
-static inline void make_plain(struct frame f)
+static inline void make_plain(void)
 {
+	bool is_request = lab_below(3);
+	struct frame f;
+
+	made_of = is_request ? &ways[lab_below(way_count)] : nat_ways[lab_below(nat_count)];
+	f = is_request ? request_to(made_of) : reply_of(made_of);
 	f.fill = (uint32_t)lab_random();
 	f.tcp_flags = (uint8_t)lab_random();
 	f.ttl = (uint8_t)lab_random();
@@ -236,6 +243,7 @@ static inline void make_error(void)
 	uint8_t quote[FRAME_MAX];
 	size_t quote_len;
 
+	made_of = w;
 	quoted.payload_len = (uint16_t)lab_below(600);
 	quoted.fill = (uint32_t)lab_random();
 	quote_len = frame_build(&quoted, quote) - FRAME_ETH;
@@ -257,6 +265,7 @@ static inline void make_echo(void)
 	const struct way *w = &ways[lab_below(way_count)];
 	struct frame f = request_to(w);
 
+	made_of = w;
 	f.protocol = w->is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	f.payload_len = (uint16_t)(8 + payload_size());
 	in_len = frame_build(&f, in);
@@ -272,8 +281,7 @@ static inline void make_mutant(void)
 	if (lab_below(8) == 0)
 		lab_below(4) ? make_error() : make_echo();
 	else
-		make_plain(lab_below(3) ? request_to(&ways[lab_below(way_count)])
-					: reply_of(nat_ways[lab_below(nat_count)]));
+		make_plain();
 	if (lab_below(3) == 0)
 		add_headers(in[12] == 0x08);
 	if (lab_below(4) == 0)

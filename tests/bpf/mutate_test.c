@@ -8,6 +8,11 @@
 #define SEED	  0xe3147ac05d9f682bull
 #define MUTATIONS 1000000
 
+/* Of each mode, and last of none. */
+static struct {
+	uint64_t made, left;
+} tally[SERIN_FORWARDING_MAX + 1];
+
 static int setup(void **state)
 {
 	lab_setup(state);
@@ -26,13 +31,18 @@ static void print_hex(const char *what, const uint8_t *bytes, size_t len)
 	fputc('\n', stderr);
 }
 
+static bool has_left(void)
+{
+	return out.action == XDP_TX || out.action == XDP_REDIRECT;
+}
+
 static void judge(unsigned int n, enum serin_reason reason)
 {
 	const char *fault = NULL;
 
 	if (reason == SERIN_REASON_MAX)
 		fault = "not counted once";
-	else if (out.action == XDP_TX || out.action == XDP_REDIRECT)
+	else if (has_left())
 		fault = leaving_fault(reason);
 	else if (out.action != XDP_PASS && out.action != XDP_DROP)
 		fault = "no verdict";
@@ -51,6 +61,28 @@ static unsigned int mutations(void)
 	const char *wanted = getenv("MUTATIONS");
 
 	return wanted ? (unsigned int)strtoul(wanted, NULL, 10) : MUTATIONS;
+}
+
+static void count_mode(void)
+{
+	int mode = made_of ? (int)made_of->mode : SERIN_FORWARDING_MAX;
+
+	tally[mode].made++;
+	tally[mode].left += has_left();
+}
+
+/* Every mode that can be configured had its part, and much of it was forwarded. */
+static void expect_modes(unsigned int of)
+{
+	for (int i = 0; i < SERIN_FORWARDING_MAX; i++)
+		printf("  by %-7s %8llu made, %8llu left\n",
+		       model_forwarding_name((enum serin_forwarding)i),
+		       (unsigned long long)tally[i].made, (unsigned long long)tally[i].left);
+	printf("  by none    %8llu made, %8llu left\n",
+	       (unsigned long long)tally[SERIN_FORWARDING_MAX].made,
+	       (unsigned long long)tally[SERIN_FORWARDING_MAX].left);
+	for (unsigned int i = 0; i < way_count; i++)
+		assert_true(tally[ways[i].mode].left > of / 50);
 }
 
 /* The damage was neither too little nor too much to tell anything. */
@@ -86,10 +118,12 @@ static void test_damaged_frames(void **state)
 		lab_run(lab_below(2) ? lab_front : lab_back, in, in_len, &out);
 		modes_read_verdicts(dp, after);
 		judge(n, modes_reason(before, after));
+		count_mode();
 	}
 	for (int i = 0; i < SERIN_REASON_MAX; i++)
 		after[i] -= first[i];
 	expect_variety(after, count);
+	expect_modes(count);
 	dataplane_close(dp);
 }
 
