@@ -314,10 +314,21 @@ static inline const char *forwarded_error_fault(const struct wire *came, const s
 	return way_fault(came, left, way, true);
 }
 
+static inline const char *forwarded_fault(const struct wire *came, const struct wire *left)
+{
+	const struct way *way = way_at(came, true);
+	const char *fault = way ? way_fault(came, left, way, true) : "not ours";
+
+	/* A later piece from a backend to a VIP goes with its first, by the one's way or the other's. */
+	if (!fault || (way && !came->is_later))
+		return fault;
+	way = way_at(came, false);
+	return way ? way_fault(came, left, way, false) : fault;
+}
+
 static inline const char *leaving_fault(enum serin_reason reason)
 {
 	struct wire came = {}, left = {};
-	const struct way *way;
 
 	if (!wire_read(in, in_len, &came))
 		return "nothing to forward";
@@ -333,9 +344,5 @@ static inline const char *leaving_fault(enum serin_reason reason)
 		return "the end of the frame";
 	if (wire_is_icmp(&came))
 		return forwarded_error_fault(&came, &left);
-	way = way_at(&came, true);
-	if (way)
-		return way_fault(&came, &left, way, true);
-	way = way_at(&came, false);
-	return way ? way_fault(&came, &left, way, false) : "not ours";
+	return forwarded_fault(&came, &left);
 }
