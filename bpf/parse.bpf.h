@@ -141,7 +141,8 @@ static __always_inline int parse_udp(struct cursor *c, struct packet *p)
 	struct udphdr *udp = c->pos;
 
 	if ((void *)(udp + 1) > c->end || bpf_ntohs(udp->len) < sizeof(*udp) ||
-	    (bpf_ntohs(udp->len) > c->left && p->piece.place == PIECE_WHOLE))
+	    (bpf_ntohs(udp->len) > c->left &&
+	     (p->piece.place == PIECE_WHOLE || c->left < sizeof(*udp))))
 		return SERIN_PASS_MALFORMED;
 	if (p->ip6 && !udp->check) /* RFC 8200 8.1: forbidden but for tunnels, which this is not */
 		return SERIN_PASS_MALFORMED;

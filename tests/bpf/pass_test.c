@@ -128,6 +128,21 @@ static void test_ipv4_fragments(void **state)
 	}
 }
 
+/* A good packet, after a Fragment header. */
+static void build_piece6(size_t n, uint16_t field)
+{
+	uint8_t *ip = bytes + FRAME_ETH;
+
+	build_good(n);
+	memmove(ip + 48, ip + 40, len - FRAME_ETH - 40);
+	memset(ip + 40, 0, 8);
+	ip[40] = ip[6];
+	frame_put16(ip + 42, field);
+	ip[6] = IPPROTO_FRAGMENT;
+	frame_put16(ip + 4, (uint16_t)(frame_get16(ip + 4) + 8));
+	len += 8;
+}
+
 static void test_ipv6_fragments(void **state)
 {
 	static const uint16_t fields[] = {0x0008, 0x0009, 0x05a8, 0xffff};
@@ -135,17 +150,29 @@ static void test_ipv6_fragments(void **state)
 	(void)state;
 	for (size_t n = 2; n < GOOD; n++) {
 		for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-			uint8_t *ip = bytes + FRAME_ETH;
-
-			build_good(n);
-			memmove(ip + 48, ip + 40, len - FRAME_ETH - 40);
-			memset(ip + 40, 0, 8);
-			ip[40] = ip[6];
-			frame_put16(ip + 42, fields[i]);
-			ip[6] = IPPROTO_FRAGMENT;
-			frame_put16(ip + 4, (uint16_t)(frame_get16(ip + 4) + 8));
-			len += 8;
+			build_piece6(n, fields[i]);
 			expect_pass(SERIN_PASS_FRAGMENT);
+		}
+	}
+}
+
+/* What looks like the rest of it is the frame's padding. */
+static void test_first_pieces_without_a_whole_transport_header(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < GOOD; n++) {
+		uint16_t least = good[n].protocol == IPPROTO_TCP ? 20 : 8;
+
+		for (uint16_t size = 0; size < least; size++) {
+			if (n < 2) {
+				build_good(n);
+				set_ipv4(6, 0x2000);
+				set_ipv4(2, 20 + size);
+			} else {
+				build_piece6(n, 1);
+				frame_put16(bytes + FRAME_ETH + 4, 8 + size);
+			}
+			expect_pass(SERIN_PASS_MALFORMED);
 		}
 	}
 }
@@ -378,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_frames_with_strange_tags),
 		cmocka_unit_test(test_ipv4_fragments),
 		cmocka_unit_test(test_ipv6_fragments),
+		cmocka_unit_test(test_first_pieces_without_a_whole_transport_header),
 		cmocka_unit_test(test_frames_cut_short_anywhere),
 		cmocka_unit_test(test_packets_cut_short_anywhere),
 		cmocka_unit_test(test_wrong_ipv4_headers),
