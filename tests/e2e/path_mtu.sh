@@ -75,6 +75,8 @@ far_backend() {
 		route add 2001:db8:8::/64 via 2001:db8:a::2
 		route add 10.0.3.0/24 via 10.0.1.2
 		route add 2001:db8:d::/64 via 2001:db8:b::2
+		address add 10.0.1.200/24 dev eth1
+		address add 2001:db8:b::200/64 dev eth1 nodad
 	END
 }
 
@@ -95,10 +97,15 @@ configure() {
 	for family in 4 6; do
 		vip=LAB_VIP$family keys="forwarding: $1"
 		case $1$family in
+		fullnat4) keys+=$'\nsource_addresses: [10.0.1.200]' ;;
+		fullnat6) keys+=$'\nsource_addresses: ["2001:db8:b::200"]' ;;
 		ipip* | gue*) keys+=$'\nsource_addresses: [10.9.0.0/24, "2001:db8:9::/64"]' ;;
 		esac
 		for port in "$LAB_PORT" "$UPLOAD_PORT"; do
 			LAB_KEYS=$keys LAB_BACKENDS=(near-1)
+			# Two services may not share a source's ports.
+			[[ $1 != fullnat ]] ||
+				LAB_KEYS+=$'\n'"source_ports: $((port * 100 - 800000))-$((port * 100 - 799901))"
 			# By dsr, frames go no further than a link.
 			[[ $port == "$LAB_PORT" || $1 == dsr ]] || LAB_BACKENDS=(far-1)
 			LAB_PORT=$port lab_service "$1$family-$port" "${!vip}" "$port/tcp" connection \
@@ -157,7 +164,7 @@ END
 lab_nginx near-1 far-1
 head -c 2M /dev/urandom >"$LAB_TMP/big"
 
-for mode in nat dsr ipip gue; do
+for mode in nat fullnat dsr ipip gue; do
 	narrow "$mode"
 	configure "$mode" >"$LAB_TMP/serin.yaml"
 	serin apply "$LAB_TMP/serin.yaml" >/dev/null
