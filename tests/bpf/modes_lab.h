@@ -144,22 +144,23 @@ static inline void modes_add_spread(enum serin_forwarding mode)
 	}
 }
 
-/* nat whose flows are all remembered. */
+/* nat whose flows are all remembered, and fullnat that tells of its clients. */
 static inline void modes_add_special(void)
 {
 	struct way tracked = {.mode = SERIN_FORWARDING_NAT, .is_tracked = true};
+	struct way telling = {.mode = SERIN_FORWARDING_FULLNAT, .is_telling = true};
 
-	tracked.protocol = IPPROTO_TCP;
+	tracked.protocol = telling.protocol = IPPROTO_TCP;
 	modes_add_families(&tracked, "-tracked");
+	modes_add_families(&telling, "-toa");
+	telling.is_back = true;
+	modes_add_families(&telling, "-toa");
 }
 
 static inline void modes_add_all(void)
 {
 	for (int m = 0; m < SERIN_FORWARDING_MAX; m++) {
 		struct way w = {.mode = (enum serin_forwarding)m};
-
-		if (m == SERIN_FORWARDING_FULLNAT) /* is not forwarded yet */
-			continue;
 
 		for (int i = 0; i < 4; i++) {
 			w.protocol = i & 1 ? IPPROTO_UDP : IPPROTO_TCP;

@@ -367,6 +367,12 @@ static void test_outer_headers(void **state)
 	run_group("outer_headers");
 }
 
+static void test_telling_of_the_client(void **state)
+{
+	(void)state;
+	run_group("client_address");
+}
+
 static void test_fragments(void **state)
 {
 	(void)state;
@@ -434,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_padding),
 		cmocka_unit_test(test_outer_headers),
+		cmocka_unit_test(test_telling_of_the_client),
 		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_jumbo_frames),
 		cmocka_unit_test(test_icmp_errors),
