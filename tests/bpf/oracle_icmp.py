@@ -74,7 +74,8 @@ def told(book, flow, what, came, left, port):
 
 @group
 def errors_of_clients(world, book):
-    """About what a client was sent: to the backend, which is to know its own packet again."""
+    """About what a client was sent: to the backend, which is to know its own packet again. By fullnat
+    it may have no way to anybody but the source, so that is who tells it."""
     for way in each_way(world, tags=[]):
         flow = Flow(world, way)
         book.both(flow, "begin", Shape(flags="S"))
@@ -82,10 +83,11 @@ def errors_of_clients(world, book):
         seen = dict(quotes(way, shape, flow.ends["answer"]))
         sent = dict(quotes(way, shape, flow.ends["reply"]))
         inside = flow.ends["reply"][0]
+        teller = way.source if way.is_fullnat else router(way)
         for name, message in errors(way):
             for part, quote in seen.items():
                 came = carry(way, router(way), way.vip, 33, message / Raw(quote))
-                left = carry(way, router(way), inside, 32, message / Raw(sent[part]))
+                left = carry(way, teller, inside, 32, message / Raw(sent[part]))
                 told(book, flow, f"{name}-{part}", came, left,
                      source_port(way, "same", flow, quote))
 
