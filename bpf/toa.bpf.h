@@ -15,6 +15,9 @@
 #define TCP_HEADER_MAX	60
 #define TOA_HEADERS_MAX 128 /* of what is moved to make room: Ethernet to TCP without its options */
 #define TOA_UNTOLD	(-1)
+/* What the next link has room for, a later one may not have, and its sender would be told of an MTU
+ * that his packet kept. IPv6's paths have room for this (RFC 8200 5), IPv4's but for rare ones. */
+#define TOA_PACKET_MAX 1280
 
 struct toa {
 	struct serin_addr client;
@@ -135,7 +138,8 @@ static __always_inline int has_toa_room(const struct packet *p, const struct toa
 	__u32 len = toa_len(t->is_v6);
 
 	return p->piece.place == PIECE_WHOLE && p->tcp->doff * 4 + len <= TCP_HEADER_MAX &&
-	       p->ip_len + len <= p->mtu && t->tcp_offset + sizeof(*p->tcp) <= TOA_HEADERS_MAX;
+	       p->ip_len + len <= TOA_PACKET_MAX && p->ip_len + len <= p->mtu &&
+	       t->tcp_offset + sizeof(*p->tcp) <= TOA_HEADERS_MAX;
 }
 
 /* 0: pointers into the packet are as they were. 1: none is valid any more. -1: it is to be dropped. */

@@ -279,10 +279,11 @@ def acknowledged(world, book, way, tags=()):
 
 @group
 def client_address(world, book):
-    """From the end of the handshake till the backend speaks; never where it does not fit."""
+    """From the end of the handshake till the backend speaks; never where it does not fit, here or
+    further on."""
     for way in (way for way in world.ways if way.tells):
         size = 8 if way.is_v4 else 20
-        most = world.mtu[way.nic]
+        most = 1280  # what any path has room for
         flow = acknowledged(world, book, way)
         book.forwards(flow, "ack", Shape(payload=b""), tells=True)
         book.forwards(flow, "data", Shape(flags="PA", payload=noise(99)), tells=True)

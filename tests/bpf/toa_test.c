@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The client's address in a TCP option: when it goes along, where it stands, and when it does not fit. */
+#include "dataplane/internal.h"
+
 #include "fullnat_lab.h"
 
 #define SEED	 0xe86b04d1937c2fa5ull
 #define VARIANTS 300
+
+#define PACKET_MAX 1280 /* of packets that tell: what any path has room for */
 
 static const struct way ways[] = {
 	{"t4f",
@@ -186,6 +190,13 @@ static void test_resets_tell_nothing(void **state)
 	way_expect_state(w, &f, SERIN_FLOW_CLOSING);
 }
 
+static size_t ip_len(const struct frame *f)
+{
+	uint8_t bytes[FRAME_MAX];
+
+	return frame_build(f, bytes) - FRAME_ETH - f->padding;
+}
+
 /* Everything about the packet drawn: it fits or it does not. */
 static void test_frames_byte_by_byte(void **state)
 {
@@ -205,7 +216,8 @@ static void test_frames_byte_by_byte(void **state)
 			f.tcp_option_words = (uint8_t)lab_below(11);
 			f.payload_len = (uint16_t)lab_below(lab_below(3) ? 40 : 1250);
 			f.padding = (uint16_t)(lab_below(3) ? 0 : lab_below(47));
-			if (20 + 4 * f.tcp_option_words + extra > 60) {
+			if (20 + 4 * f.tcp_option_words + extra > 60 ||
+			    ip_len(&f) + extra > PACKET_MAX) {
 				ask_untold(w, &f, &s);
 				untold++;
 			} else {
@@ -217,23 +229,42 @@ static void test_frames_byte_by_byte(void **state)
 	}
 }
 
-/* To the byte: the MTU is the way out's, 1500 by `front` and 1400 by `back`. */
-static void test_the_mtu_is_kept(void **state)
+static void expect_most(const struct way *w, uint16_t port, size_t most)
+{
+	struct source s = begin(w, port);
+	struct frame f = request_of(w, port, FRAME_ACK);
+	uint64_t before = way_ports(w).untold;
+
+	f.payload_len = (uint16_t)(most - option_len(w) - (way_is_v4(w) ? 40 : 60));
+	ask_told(w, &f, &s);
+	f.payload_len++;
+	ask_untold(w, &f, &s);
+	assert_int_equal(way_ports(w).untold - before, 1);
+}
+
+/* To the byte: a hop further on may have no more room, and nobody could tell the client of it. */
+static void test_packets_stay_as_small_as_any_path(void **state)
 {
 	(void)state;
-	for (size_t n = 0; n < WAYS; n++) {
-		const struct way *w = &ways[n];
-		struct source s = begin(w, 1004);
-		struct frame f = request_of(w, 1004, FRAME_ACK);
-		uint64_t before = way_ports(w).untold;
-		size_t headers = way_is_v4(w) ? 40 : 60, mtu = w->is_back ? 1400 : 1500;
+	for (size_t n = 0; n < WAYS; n++)
+		expect_most(&ways[n], 1004, PACKET_MAX);
+}
 
-		f.payload_len = (uint16_t)(mtu - headers - option_len(w));
-		ask_told(w, &f, &s);
-		f.payload_len++;
-		ask_untold(w, &f, &s);
-		assert_int_equal(way_ports(w).untold - before, 1);
+static void test_the_mtu_is_kept(void **state)
+{
+	struct dataplane *dp = lab_open(DATAPLANE_WRITE);
+	uint16_t mtus[SERIN_MAX_PORTS];
+
+	(void)state;
+	for (uint32_t slot = 0; slot < SERIN_MAX_PORTS; slot++) {
+		mtus[slot] = dp->ports[slot].mtu;
+		dp->ports[slot].mtu = 1000;
 	}
+	for (size_t n = 0; n < WAYS; n++)
+		expect_most(&ways[n], 1008, 1000);
+	for (uint32_t slot = 0; slot < SERIN_MAX_PORTS; slot++)
+		dp->ports[slot].mtu = mtus[slot];
+	dataplane_close(dp);
 }
 
 /* Every value that a checksum can have. */
@@ -323,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_a_backend_that_closes_at_once),
 		cmocka_unit_test(test_resets_tell_nothing),
 		cmocka_unit_test(test_frames_byte_by_byte),
+		cmocka_unit_test(test_packets_stay_as_small_as_any_path),
 		cmocka_unit_test(test_the_mtu_is_kept),
 		cmocka_unit_test(test_every_checksum_there_is),
 		cmocka_unit_test(test_tagged_frames),

@@ -95,8 +95,10 @@ configure() {
 	local family vip keys port
 	lab_config eth0 eth1
 	for family in 4 6; do
-		vip=LAB_VIP$family keys="forwarding: $1"
+		vip=LAB_VIP$family keys="forwarding: ${1/toa/fullnat}"
 		case $1$family in
+		toa4) keys+=$'\nclient_address: toa\nsource_addresses: [10.0.1.200]' ;;
+		toa6) keys+=$'\nclient_address: toa\nsource_addresses: ["2001:db8:b::200"]' ;;
 		fullnat4) keys+=$'\nsource_addresses: [10.0.1.200]' ;;
 		fullnat6) keys+=$'\nsource_addresses: ["2001:db8:b::200"]' ;;
 		ipip* | gue*) keys+=$'\nsource_addresses: [10.9.0.0/24, "2001:db8:9::/64"]' ;;
@@ -104,7 +106,7 @@ configure() {
 		for port in "$LAB_PORT" "$UPLOAD_PORT"; do
 			LAB_KEYS=$keys LAB_BACKENDS=(near-1)
 			# Two services may not share a source's ports.
-			[[ $1 != fullnat ]] ||
+			[[ $1 != fullnat && $1 != toa ]] ||
 				LAB_KEYS+=$'\n'"source_ports: $((port * 100 - 800000))-$((port * 100 - 799901))"
 			# By dsr, frames go no further than a link.
 			[[ $port == "$LAB_PORT" || $1 == dsr ]] || LAB_BACKENDS=(far-1)
@@ -131,15 +133,20 @@ forget_paths() {
 	done
 }
 
-# expect_paths VIP: a download that meets the clients' hop, and an upload that meets the backends'.
+# expect_paths VIP: a download that meets the clients' hop, an upload that meets the backends', and
+# then, that hop being known, requests of one packet that is about as large as it takes.
 expect_paths() {
-	local got
+	local got pad
 	forget_paths
 	expect_download "$1" "$LAB_PORT"
 	forget_paths
 	got=$(lab_in client curl -sf --max-time 30 -H Expect: --data-binary "@$LAB_TMP/big" \
 		"http://$(lab_url "$1" "$UPLOAD_PORT")/") || fail "upload to $1"
 	expect "the upload's checksum" "$got" "$(sha256sum <"$LAB_TMP/big" | cut -d ' ' -f 1)"
+	for ((pad = 1024; pad < 1120; pad += 8)); do
+		lab_in client curl -sf --max-time 5 -o /dev/null -d x -H "Pad: $(printf '%*d' $pad 0)" \
+			"http://$(lab_url "$1" "$UPLOAD_PORT")/" || fail "a request padded by $pad to $1"
+	done
 }
 
 lab_init
@@ -164,7 +171,7 @@ END
 lab_nginx near-1 far-1
 head -c 2M /dev/urandom >"$LAB_TMP/big"
 
-for mode in nat fullnat dsr ipip gue; do
+for mode in nat fullnat toa dsr ipip gue; do
 	narrow "$mode"
 	configure "$mode" >"$LAB_TMP/serin.yaml"
 	serin apply "$LAB_TMP/serin.yaml" >/dev/null
