@@ -22,7 +22,7 @@ static const char more[] =
 
 /* Ways whose errors go to the backend without a change. */
 static const struct icmp_way untranslated[] = {
-	{"i44", "192.0.2.4", "192.0.2.4", CLIENT4, ROUTER4, 80, 80, IPPROTO_TCP, false, {0}},
+	{"i44", "192.0.2.4", "192.0.2.4", CLIENT4, ROUTER4, 80, 80, IPPROTO_TCP, false, {0}, NULL},
 	{"g66",
 	 "2001:db8:ff::5",
 	 "2001:db8:ff::5",
@@ -32,8 +32,9 @@ static const struct icmp_way untranslated[] = {
 	 80,
 	 IPPROTO_UDP,
 	 true,
-	 {0}},
-	{"d4", "192.0.2.6", "192.0.2.6", CLIENT4, ROUTER4, 80, 80, IPPROTO_UDP, true, {0}},
+	 {0},
+	 NULL},
+	{"d4", "192.0.2.6", "192.0.2.6", CLIENT4, ROUTER4, 80, 80, IPPROTO_UDP, true, {0}, NULL},
 };
 
 static uint8_t bytes[FRAME_MAX];

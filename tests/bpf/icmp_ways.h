@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns the services of the tests of ICMP by nat, and what an error is before and after it went by
- * one of them. For inclusion by one test program each.
+ * Owns the services of the tests of ICMP by nat and fullnat, and what an error is before and after
+ * it went by one of them. For inclusion by one test program each.
  */
 #pragma once
 
@@ -13,6 +13,7 @@ struct icmp_way {
 	uint8_t protocol;
 	bool is_back; /* the backend is behind `back` */
 	uint8_t mac[6];
+	const char *source; /* fullnat: what stands for the client; NULL: nat */
 };
 
 #define CLIENT4 "198.51.100.7"
@@ -30,7 +31,8 @@ static const struct icmp_way icmp_ways[] = {
 	 8080,
 	 IPPROTO_TCP,
 	 false,
-	 {2, 0, 0, 1, 4, 1}},
+	 {2, 0, 0, 1, 4, 1},
+	 NULL},
 	{"u4",
 	 "192.0.2.2",
 	 "10.2.0.2",
@@ -40,7 +42,8 @@ static const struct icmp_way icmp_ways[] = {
 	 5353,
 	 IPPROTO_UDP,
 	 true,
-	 {2, 0, 0, 2, 4, 2}},
+	 {2, 0, 0, 2, 4, 2},
+	 NULL},
 	{"t6",
 	 "2001:db8:ff::1",
 	 "2001:db8:2::3",
@@ -50,7 +53,8 @@ static const struct icmp_way icmp_ways[] = {
 	 8443,
 	 IPPROTO_TCP,
 	 true,
-	 {2, 0, 0, 2, 6, 3}},
+	 {2, 0, 0, 2, 6, 3},
+	 NULL},
 	{"u6",
 	 "2001:db8:ff::2",
 	 "2001:db8:1::4",
@@ -60,7 +64,8 @@ static const struct icmp_way icmp_ways[] = {
 	 53,
 	 IPPROTO_UDP,
 	 false,
-	 {2, 0, 0, 1, 6, 4}},
+	 {2, 0, 0, 1, 6, 4},
+	 NULL},
 	{"k4",
 	 "192.0.2.3",
 	 "10.2.0.5",
@@ -70,7 +75,8 @@ static const struct icmp_way icmp_ways[] = {
 	 1,
 	 IPPROTO_TCP,
 	 true,
-	 {2, 0, 0, 2, 4, 5}},
+	 {2, 0, 0, 2, 4, 5},
+	 NULL},
 	{"k6",
 	 "2001:db8:ff::3",
 	 "2001:db8:1::6",
@@ -80,14 +86,73 @@ static const struct icmp_way icmp_ways[] = {
 	 65535,
 	 IPPROTO_TCP,
 	 false,
-	 {2, 0, 0, 1, 6, 6}},
+	 {2, 0, 0, 1, 6, 6},
+	 NULL},
+	{"ft4",
+	 "192.0.2.11",
+	 "10.2.0.7",
+	 CLIENT4,
+	 ROUTER4,
+	 80,
+	 8080,
+	 IPPROTO_TCP,
+	 true,
+	 {2, 0, 0, 2, 4, 7},
+	 "10.2.255.200"},
+	{"fu4",
+	 "192.0.2.12",
+	 "10.1.0.8",
+	 CLIENT4,
+	 ROUTER4,
+	 53,
+	 53,
+	 IPPROTO_UDP,
+	 false,
+	 {2, 0, 0, 1, 4, 8},
+	 "10.1.255.200"},
+	{"ft6",
+	 "2001:db8:ff::11",
+	 "2001:db8:1::9",
+	 CLIENT6,
+	 ROUTER6,
+	 443,
+	 8443,
+	 IPPROTO_TCP,
+	 false,
+	 {2, 0, 0, 1, 6, 9},
+	 "2001:db8:1::200"},
+	{"fu6",
+	 "2001:db8:ff::12",
+	 "2001:db8:2::a",
+	 CLIENT6,
+	 ROUTER6,
+	 53,
+	 5353,
+	 IPPROTO_UDP,
+	 true,
+	 {2, 0, 0, 2, 6, 10},
+	 "2001:db8:2::200"},
 };
 
 #define ICMP_WAYS (sizeof(icmp_ways) / sizeof(*icmp_ways))
 
+/* By fullnat: the port that the flow was given which icmp_open() has begun, one of each way. */
+static uint16_t icmp_source_ports[ICMP_WAYS];
+
 static inline bool icmp_is_v4(const struct icmp_way *w)
 {
 	return !strchr(w->vip, ':');
+}
+
+static inline void icmp_describe(FILE *f, const struct icmp_way *w)
+{
+	fprintf(f, "  - {name: %s, vip: '%s', port: %u, protocol: %s, track: %s, ", w->name, w->vip,
+		w->port, w->protocol == IPPROTO_TCP ? "tcp" : "udp",
+		*w->name == 'k' ? "always" : "changed");
+	if (w->source)
+		fprintf(f, "forwarding: fullnat, source_addresses: ['%s'], ", w->source);
+	fprintf(f, "pools: [{name: p, backends: [{address: '%s', port: %u}]}]}\n", w->backend,
+		w->backend_port);
 }
 
 /* With these services besides. */
@@ -99,15 +164,8 @@ static inline void icmp_apply_ways_and(const char *more)
 
 	assert_non_null(f);
 	fputs(LAB_HEAD, f);
-	for (size_t i = 0; i < ICMP_WAYS; i++) {
-		const struct icmp_way *w = &icmp_ways[i];
-
-		fprintf(f,
-			"  - {name: %s, vip: '%s', port: %u, protocol: %s, track: %s, pools: "
-			"[{name: p, backends: [{address: '%s', port: %u}]}]}\n",
-			w->name, w->vip, w->port, w->protocol == IPPROTO_TCP ? "tcp" : "udp",
-			*w->name == 'k' ? "always" : "changed", w->backend, w->backend_port);
-	}
+	for (size_t i = 0; i < ICMP_WAYS; i++)
+		icmp_describe(f, &icmp_ways[i]);
 	fputs(more, f);
 	fclose(f);
 	lab_apply(yaml);
@@ -131,8 +189,22 @@ static inline struct frame icmp_request(const struct icmp_way *w, uint16_t port)
 static inline void icmp_open(const struct icmp_way *w, uint16_t port)
 {
 	struct frame f = icmp_request(w, port);
+	struct outcome out;
 
-	assert_true(lab_ask(&f) > 0);
+	lab_run_frame(lab_front, &f, &out);
+	assert_true(lab_host_of(&out) > 0);
+	if (w->source)
+		icmp_source_ports[w - icmp_ways] =
+			frame_get16(out.bytes + frame_l4_offset(out.bytes));
+}
+
+/* The client's end of a packet between Serin and the backend. */
+static inline void icmp_stand_in(const struct icmp_way *w, struct in6_addr *client, uint16_t *port)
+{
+	if (!w->source)
+		return;
+	*client = lab_addr(w->source);
+	*port = icmp_source_ports[w - icmp_ways];
 }
 
 /* What is quoted: a packet of the flow, drawn. To the client as it left here, or to the backend as
@@ -153,6 +225,7 @@ static inline void icmp_draw_quoted(const struct icmp_way *w, uint16_t port, boo
 		*after = f;
 		f.dst = lab_addr(w->backend);
 		f.dst_port = w->backend_port;
+		icmp_stand_in(w, &f.src, &f.src_port);
 		*before = f;
 		return;
 	}
@@ -160,10 +233,12 @@ static inline void icmp_draw_quoted(const struct icmp_way *w, uint16_t port, boo
 	*before = f;
 	f.src = lab_addr(w->backend);
 	f.src_port = w->backend_port;
+	icmp_stand_in(w, &f.dst, &f.dst_port);
 	*after = f;
 }
 
-/* An error from outside, and as the backend gets it. */
+/* An error from outside, and as the backend gets it: by fullnat from who it knows, for it may have no
+ * way to anybody else. */
 static inline void icmp_from_outside(const struct icmp_way *w, struct icmp_message *in,
 				     struct icmp_message *out)
 {
@@ -178,6 +253,8 @@ static inline void icmp_from_outside(const struct icmp_way *w, struct icmp_messa
 	memcpy(in->outer.dst_mac, lab_front_mac, 6);
 	*out = *in;
 	out->outer.dst = lab_addr(w->backend);
+	if (w->source)
+		out->outer.src = lab_addr(w->source);
 	out->outer.ttl--;
 	memcpy(out->outer.dst_mac, w->mac, 6);
 	memcpy(out->outer.src_mac, w->is_back ? lab_back_mac : lab_front_mac, 6);
@@ -189,11 +266,12 @@ static inline void icmp_from_backend(const struct icmp_way *w, bool by_router,
 {
 	icmp_from_outside(w, in, out);
 	in->outer.src = lab_addr(by_router ? w->router : w->backend);
-	in->outer.dst = lab_addr(w->client);
+	in->outer.dst = lab_addr(w->source ? w->source : w->client);
 	memcpy(in->outer.src_mac, w->mac, 6);
 	memcpy(in->outer.dst_mac, w->is_back ? lab_back_mac : lab_front_mac, 6);
 	*out = *in;
 	out->outer.src = lab_addr(w->vip);
+	out->outer.dst = lab_addr(w->client);
 	out->outer.ttl--;
 	memcpy(out->outer.dst_mac, lab_client_mac, 6);
 	memcpy(out->outer.src_mac, lab_front_mac, 6);
