@@ -114,6 +114,8 @@ static __always_inline __u32 answer_quote_len(const struct packet *p)
 	return p->ip_len < most ? p->ip_len & ~3u : most;
 }
 
+/* Whoever sent it hears from who it was sent to, the VIP or a source of fullnat's; or, of what a
+ * backend sent to a client, from the VIP. */
 static __always_inline void describe_answer(const struct packet *p, __u32 quote_len,
 					    struct envelope *e)
 {
@@ -121,7 +123,7 @@ static __always_inline void describe_answer(const struct packet *p, __u32 quote_
 	e->out_port = arrival_port(p->ctx->ingress_ifindex, &p->link);
 	__builtin_memcpy(&e->hop, p->eth->h_source, ETH_ALEN);
 	__builtin_memcpy(e->mac, p->eth->h_dest, ETH_ALEN);
-	e->source = p->service->vip.addr;
+	e->source = is_fullnat(p) ? p->dst.addr : p->service->vip.addr;
 	e->destination = p->src.addr;
 	e->inner_len = sizeof(struct icmp_header);
 	e->len = quote_len + sizeof(struct icmp_header);

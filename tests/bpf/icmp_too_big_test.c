@@ -22,6 +22,10 @@ static const struct mode modes[] = {
 	{"n6", "nat", "2001:db8:ff::1", "2001:db8:2::1", IPPROTO_UDP, true, BACK},
 	{"f4", "nat, track: always", "192.0.2.2", "10.1.0.2", IPPROTO_TCP, false, FRONT},
 	{"f6", "nat", "2001:db8:ff::2", "2001:db8:1::2", IPPROTO_TCP, false, FRONT},
+	{"p4", "fullnat, source_addresses: [10.2.255.200]", "192.0.2.9", "10.2.0.9", IPPROTO_TCP,
+	 true, BACK},
+	{"p6", "fullnat, source_addresses: ['2001:db8:1::200']", "2001:db8:ff::9", "2001:db8:1::9",
+	 IPPROTO_UDP, false, FRONT},
 	{"d4", "dsr", "192.0.2.3", "10.2.0.3", IPPROTO_UDP, true, BACK},
 	{"d6", "dsr", "2001:db8:ff::3", "2001:db8:1::3", IPPROTO_TCP, false, FRONT},
 	{"i44", "ipip, source_addresses: [10.9.0.7]", "192.0.2.4", "10.2.0.4", IPPROTO_TCP, true,
@@ -188,6 +192,7 @@ static void test_requests_in_every_mode(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MODES; i++) {
+		icmp_fill_budget();
 		icmp_note_verdicts();
 		for (size_t more = 1; more < 9; more++) {
 			struct frame f = request(&modes[i], modes[i].fits + more);
@@ -221,6 +226,28 @@ static void test_replies(void **state)
 			reply.tcp_flags = FRAME_ACK;
 			expect_answer(m->is_back ? lab_back : lab_front, &reply, m->vip, mtu);
 		}
+	}
+}
+
+/* By fullnat the backend knows nobody but the source, and hears from it. */
+static void test_replies_to_a_source(void **state)
+{
+	(void)state;
+	for (size_t i = 4; i < 6; i++) {
+		const struct mode *m = &modes[i];
+		struct frame f = request(m, 200), reply;
+		char source[NET_ADDR_LEN];
+		struct outcome out;
+
+		lab_run_frame(lab_front, &f, &out);
+		f = request(m, FRONT + 1);
+		f.src = lab_wire_addr(out.bytes, false);
+		f.src_port = frame_get16(out.bytes + frame_l4_offset(out.bytes));
+		reply = frame_reply(&f);
+		reply.src = lab_addr(m->backend);
+		reply.tcp_flags = FRAME_ACK;
+		expect_answer(m->is_back ? lab_back : lab_front, &reply,
+			      net_format_addr(&f.src, source), FRONT);
 	}
 }
 
@@ -433,6 +460,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_requests_in_every_mode),
 		TEST(test_replies),
+		TEST(test_replies_to_a_source),
 		TEST(test_jumbo_frames),
 		TEST(test_tagged_frames_are_answered_with_their_tags),
 		TEST(test_padding_is_not_quoted),
