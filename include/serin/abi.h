@@ -289,7 +289,8 @@ serin_static_assert(sizeof(struct serin_bucket6) == 128, "a bucket is two cache 
 /* A flow's value: seen << 39 | epoch << 24 | state << 20 | backend. */
 #define SERIN_FLOW_SEEN_SHIFT	 39
 #define SERIN_FLOW_SEEN_BITS	 25
-#define SERIN_FLOW_JIFFIES_SHIFT 6 /* `seen` counts 64 jiffies */
+#define SERIN_FLOW_JIFFIES_SHIFT 6    /* `seen` counts 64 jiffies */
+#define SERIN_FLOW_SEEN_AHEAD	 4096 /* how far it may be ahead of who asks: minutes */
 #define SERIN_FLOW_EPOCH_SHIFT	 24
 #define SERIN_FLOW_EPOCH_MASK	 0x7fffu
 #define SERIN_FLOW_STATE_SHIFT	 20

@@ -289,14 +289,18 @@ SERIN_INLINE __u32 serin_flow_epoch(__u64 value)
 	return value >> SERIN_FLOW_EPOCH_SHIFT & SERIN_FLOW_EPOCH_MASK;
 }
 
-/* Jiffies since it was last seen, to 64; the clock of 25 bits has room for 24 days and more. */
+/* Jiffies since it was last seen, to 64; the clock of 25 bits has room for 24 days and more. Another
+ * CPU may have seen it after the asker looked at the clock, which was long ago for one who reads
+ * whole tables: that is now, not 24 days ago. */
 SERIN_INLINE __u64 serin_flow_idle_jiffies(__u64 value, __u64 now_jiffies)
 {
 	__u32 now = (now_jiffies >> SERIN_FLOW_JIFFIES_SHIFT) & ((1u << SERIN_FLOW_SEEN_BITS) - 1);
 	__u32 seen = value >> SERIN_FLOW_SEEN_SHIFT;
+	__u32 idle = (now - seen) & ((1u << SERIN_FLOW_SEEN_BITS) - 1);
 
-	return (__u64)((now - seen) & ((1u << SERIN_FLOW_SEEN_BITS) - 1))
-	       << SERIN_FLOW_JIFFIES_SHIFT;
+	if (idle >= (1u << SERIN_FLOW_SEEN_BITS) - SERIN_FLOW_SEEN_AHEAD)
+		idle = 0;
+	return (__u64)idle << SERIN_FLOW_JIFFIES_SHIFT;
 }
 
 /* ---- fullnat ---- */
