@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+#include "agent/exhaustion.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
 #include "lib/rtnl.h"
@@ -21,6 +22,7 @@ struct neighbours {
 	const char *dir;
 	struct rtnl *rtnl;
 	struct rtnl_follower *follower;
+	struct exhaustion *exhaustion;
 	sd_event *event;
 	sd_event_source *heard;
 	sd_event_source *timer;
@@ -94,6 +96,8 @@ static uint64_t pass(struct neighbours *n, uint64_t started_us)
 		result = host;
 	if (result >= 0 && confirm)
 		result = dataplane_maintain(dp, n->rtnl);
+	if (result >= 0 && confirm)
+		result = exhaustion_look(n->exhaustion, dp, started_us / MS);
 	dataplane_close(dp);
 	tell(n, result < 0 ? result : 0, unresolved);
 	return result < 0 || unresolved ? RETRY_US : PERIOD_US;
@@ -159,7 +163,8 @@ int neighbours_open(sd_event *event, const char *dir, struct neighbours **out)
 		return -ENOMEM;
 	n->event = event;
 	n->dir = dir;
-	err = start(n);
+	n->exhaustion = exhaustion_new();
+	err = n->exhaustion ? start(n) : -ENOMEM;
 	if (err) {
 		log_error("cannot follow neighbours and routes: %s", strerror(-err));
 		neighbours_close(n);
@@ -177,5 +182,6 @@ void neighbours_close(struct neighbours *n)
 	sd_event_source_disable_unref(n->heard);
 	rtnl_follow_close(n->follower);
 	rtnl_close(n->rtnl);
+	exhaustion_free(n->exhaustion);
 	free(n);
 }

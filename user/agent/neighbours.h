@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owns keeping next hops true: it hears of changed links, routes and neighbours and looks at all
- * backends anew, at once where something changed and now and then where nothing did.
+ * backends anew, at once where something changed and now and then where nothing did. Then it also
+ * settles what has settled and looks for services that run out of ports.
  */
 #pragma once
 

@@ -286,6 +286,12 @@ struct flow_view {
  */
 int dataplane_maintain(struct dataplane *dp, struct rtnl *rtnl);
 
+typedef void ports_visitor(uint32_t id, const char *name, const struct snapshot_ports *ports,
+			   void *arg);
+
+/* Visits each fullnat service. How many ports are in use is not asked: that takes long. */
+int dataplane_each_ports(struct dataplane *dp, ports_visitor *visit, void *arg);
+
 typedef int flow_visitor(const struct flow_view *flow, void *arg);
 
 /* Visits every flow once (those that come or go meanwhile, perhaps). Ends at a non-zero. */

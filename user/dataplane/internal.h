@@ -423,8 +423,8 @@ struct serin_endpoint dp_source_at(const struct dataplane *dp, uint32_t service,
 /* -ENOENT: it has none. -EPERM: reading it takes CAP_SYS_ADMIN. */
 int dp_source_table_open(struct dataplane *dp, uint32_t service, struct dp_flow_table *out);
 void dp_source_table_close(struct dp_flow_table *t);
-/* Sums the counters of all CPUs. */
-int dp_source_counters(struct dataplane *dp, uint32_t service, struct serin_source_counters *out);
+/* All about a fullnat service's ports but how many are in use. */
+int dp_ports_read(struct dataplane *dp, uint32_t service, struct snapshot_ports *out);
 
 /* ---- flows.c ---- */
 

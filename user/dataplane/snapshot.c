@@ -163,29 +163,20 @@ static void copy_sources(const struct serin_source_set *set, struct snapshot_ser
 static int copy_ports(struct dataplane *dp, struct snapshot_service *out)
 {
 	const struct serin_source_set *set = &dp->source_sets[out->id];
-	struct snapshot_ports *ports = &out->ports;
 	struct counting counting = {.dp = dp};
-	struct serin_source_counters c;
 	int error;
 
 	if (!dp_has_sources(dp, out->id))
 		return 0;
 	copy_sources(set, out);
-	ports->capacity = (uint64_t)set->ports * set->count;
-	ports->bytes = set->buckets * (net_is_v4(&out->vip) ? sizeof(struct serin_bucket4)
-							    : sizeof(struct serin_bucket6));
-	error = dp_source_counters(dp, out->id, &c);
+	error = dp_ports_read(dp, out->id, &out->ports);
 	if (!error)
 		error = dp_jiffies(dp, &counting.now_jiffies);
 	if (error)
 		return error;
-	ports->taken = c.taken;
-	ports->evicted = c.evicted;
-	ports->refused = c.refused;
-	ports->untold = c.untold;
 	error = dp_each_source_flow(dp, out->id, count_flow, &counting);
-	ports->used = counting.alive;
-	ports->has_used = !error;
+	out->ports.used = counting.alive;
+	out->ports.has_used = !error;
 	return error == -EPERM ? 0 : error;
 }
 

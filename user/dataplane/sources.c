@@ -192,8 +192,6 @@ int dp_sources_make(struct dataplane *dp, uint32_t service, const struct model_s
 
 void dp_sources_free(struct dataplane *dp, uint32_t service)
 {
-	if (!dp_has_sources(dp, service))
-		return;
 	memset(&dp->source_sets[service], 0, sizeof(dp->source_sets[service]));
 	bpf_map_delete_elem(dp->map_fd[DP_MAP_SOURCE_TABLES4], &service);
 	bpf_map_delete_elem(dp->map_fd[DP_MAP_SOURCE_TABLES6], &service);
@@ -201,14 +199,14 @@ void dp_sources_free(struct dataplane *dp, uint32_t service)
 
 /* ---- counters ---- */
 
-int dp_source_counters(struct dataplane *dp, uint32_t service, struct serin_source_counters *out)
+/* Sums those of all CPUs. */
+static int read_counters(struct dataplane *dp, uint32_t service, struct snapshot_ports *out)
 {
 	struct serin_source_counters *per_cpu = calloc((size_t)dp->cpu_count, sizeof(*per_cpu));
 	int error = 0;
 
 	if (!per_cpu)
 		return -ENOMEM;
-	memset(out, 0, sizeof(*out));
 	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_SOURCE_COUNTERS], &service, per_cpu))
 		error = -errno;
 	for (int cpu = 0; !error && cpu < dp->cpu_count; cpu++) {
@@ -218,5 +216,31 @@ int dp_source_counters(struct dataplane *dp, uint32_t service, struct serin_sour
 		out->untold += per_cpu[cpu].untold;
 	}
 	free(per_cpu);
+	return error;
+}
+
+int dp_ports_read(struct dataplane *dp, uint32_t service, struct snapshot_ports *out)
+{
+	const struct serin_source_set *set = &dp->source_sets[service];
+
+	*out = (struct snapshot_ports){
+		.capacity = (uint64_t)set->ports * set->count,
+		.bytes = set->buckets * bucket_size(is_v4_service(dp, service)),
+	};
+	return read_counters(dp, service, out);
+}
+
+int dataplane_each_ports(struct dataplane *dp, ports_visitor *visit, void *arg)
+{
+	struct snapshot_ports ports;
+	int error = 0;
+
+	for (uint32_t id = 0; !error && id < dp->meta.max_services; id++) {
+		if (!dp_has_sources(dp, id) || !dp->info[id].name[0])
+			continue;
+		error = dp_ports_read(dp, id, &ports);
+		if (!error)
+			visit(id, dp->info[id].name, &ports, arg);
+	}
 	return error;
 }
