@@ -32,6 +32,14 @@ serin apply "$LAB_TMP/serin.yaml"
 
 expect_mode
 
-# A backend that is itself a client of the VIP.
-expect "hairpin" "$(lab_in stable-1 ip route add "$LAB_VIP4" via 10.0.1.1 &&
-	lab_in stable-1 curl -sf --max-time 5 "http://$LAB_VIP4:$LAB_PORT/" | wc -w)" 2
+# Backends that are themselves clients of the VIPs.
+for name in "${LAB_BACKENDS[@]}"; do
+	ip -n "$LAB-$name" route add "$LAB_VIP4" via 10.0.1.1
+	ip -n "$LAB-$name" route add "$LAB_VIP6" via 2001:db8:b::1
+	for vip in "$LAB_VIP4" "$LAB_VIP6"; do
+		for _ in {1..20}; do # of which some come back to where they began
+			lab_in "$name" curl -sf --max-time 5 "http://$(lab_url "$vip" "$LAB_PORT")/"
+		done >"$LAB_TMP/answers" || fail "$name as a client of $vip"
+		expect "backends that answered $name" "$(sort -u "$LAB_TMP/answers" | wc -l)" 3
+	done
+done

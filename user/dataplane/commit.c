@@ -294,6 +294,7 @@ static int free_services(struct dataplane *dp, const uint8_t *is_gone)
 	for (uint32_t id = 0; !error && id < dp->meta.max_services; id++) {
 		if (!is_gone[id])
 			continue;
+		dp_sources_free(dp, id);
 		memset(&dp->info[id], 0, sizeof(dp->info[id]));
 		dp->services[id].flags = 0;
 	}
