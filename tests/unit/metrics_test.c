@@ -99,6 +99,33 @@ static void source_lines(void **state)
 	       "serin_service_source_info{service=\"web\",source=\"2001:db8:9::1\"} 1");
 }
 
+static void port_lines(void **state)
+{
+	assert_null(strstr(text, "serin_service_source_ports{"));
+	sample_fullnat();
+	free(text);
+	assert_int_equal(write_sample(state), 0);
+	EXPECT("serin_service_source_ports{service=\"web\"} 2000",
+	       "serin_service_source_ports_used{service=\"web\"} 1500",
+	       "serin_service_source_table_bytes{service=\"web\"} 32000",
+	       "serin_service_source_ports_taken_total{service=\"web\"} 1152921504606846976",
+	       "serin_service_source_ports_evicted_total{service=\"web\"} 21",
+	       "serin_service_source_ports_refused_total{service=\"web\"} 22",
+	       "serin_service_client_address_untold_total{service=\"web\"} 23",
+	       "# TYPE serin_service_source_ports gauge",
+	       "# TYPE serin_service_source_ports_refused_total counter");
+}
+
+static void unknown_ports_in_use_are_no_zero(void **state)
+{
+	sample_fullnat();
+	sample_service.ports.has_used = false;
+	free(text);
+	assert_int_equal(write_sample(state), 0);
+	assert_null(strstr(text, "serin_service_source_ports_used{"));
+	EXPECT("serin_service_source_ports{service=\"web\"} 2000");
+}
+
 static void pool_lines(void **state)
 {
 	(void)state;
@@ -222,6 +249,8 @@ int main(void)
 		TEST(host_lines),
 		TEST(service_lines),
 		TEST(source_lines),
+		TEST(port_lines),
+		TEST(unknown_ports_in_use_are_no_zero),
 		TEST(pool_lines),
 		TEST(pool_signal_lines),
 		TEST(backend_lines),

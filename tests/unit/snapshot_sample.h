@@ -107,3 +107,24 @@ static inline void sample_tunnels(void)
 	net_parse_prefix("2001:db8:9::1", &sample_service.sources[1].prefix,
 			 &sample_service.sources[1].prefix_len);
 }
+
+/* The service gives its flows ports of two addresses. */
+static inline void sample_fullnat(void)
+{
+	sample_service.forwarding = SERIN_FORWARDING_FULLNAT;
+	sample_service.source_count = 2;
+	net_parse_prefix("10.0.0.2", &sample_service.sources[0].prefix,
+			 &sample_service.sources[0].prefix_len);
+	net_parse_prefix("10.0.0.3", &sample_service.sources[1].prefix,
+			 &sample_service.sources[1].prefix_len);
+	sample_service.ports = (struct snapshot_ports){
+		.capacity = 2000,
+		.used = 1500,
+		.has_used = true,
+		.bytes = 32000,
+		.taken = 1ull << 60,
+		.evicted = 21,
+		.refused = 22,
+		.untold = 23,
+	};
+}

@@ -100,6 +100,29 @@ static void sources_are_told_where_there_are_some(void **state)
 	expect(json_object_get(service(), "gue_port"), "6080");
 }
 
+static void ports_are_told_of_fullnat(void **state)
+{
+	assert_null(json_object_get(service(), "source_ports"));
+	sample_fullnat();
+	teardown(state);
+	status = status_json(&sample);
+	expect(json_object_get(service(), "sources"), "['10.0.0.2', '10.0.0.3']");
+	expect(json_object_get(service(), "source_ports"),
+	       "{'capacity': 2000, 'used': 1500, 'bytes': 32000, 'taken': 1152921504606846976,"
+	       " 'evicted': 21, 'refused': 22, 'untold': 23}");
+}
+
+/* Who may not look at the table cannot say 0. */
+static void ports_in_use_may_be_unknown(void **state)
+{
+	sample_fullnat();
+	sample_service.ports.has_used = false;
+	teardown(state);
+	status = status_json(&sample);
+	expect(json_object_get(json_object_get(service(), "source_ports"), "used"), "null");
+	expect(json_object_get(json_object_get(service(), "source_ports"), "capacity"), "2000");
+}
+
 static void pool_fields(void **state)
 {
 	(void)state;
@@ -209,6 +232,8 @@ int main(void)
 		TEST(top_level),
 		TEST(service_fields),
 		TEST(sources_are_told_where_there_are_some),
+		TEST(ports_are_told_of_fullnat),
+		TEST(ports_in_use_may_be_unknown),
 		TEST(pool_fields),
 		TEST(shares_are_of_the_flows_since_the_shift),
 		TEST(backend_fields),
