@@ -29,6 +29,14 @@ static __always_inline int is_nat_service(__u32 id)
 	return svc && svc->forwarding == SERIN_FORWARDING_NAT;
 }
 
+/* It is the only one by nat there: what is no source's of fullnat's can be but its own. */
+static __always_inline int is_unremembering(__u32 id)
+{
+	struct serin_service *svc = bpf_map_lookup_elem(&services, &id);
+
+	return svc && !(READ_ONCE(svc->flags) & SERIN_SERVICE_REMEMBERS);
+}
+
 /* The flow table's entry that binds a client's flow of a service to this backend, or NULL. */
 static __always_inline __u64 *find_bound(const struct serin_endpoint *client, __u32 service,
 					 __u32 backend, __u64 *value)
@@ -46,12 +54,14 @@ static __always_inline __u64 *find_bound(const struct serin_endpoint *client, __
 
 #define STANDING_OVER 1 /* all above: how far the flow has come */
 
-/* What the flow table says of a client's flow with this backend: nothing (0), that it is over, or
- * that it lives. */
+/* What the flow table says of a client's flow with this backend: nothing (0), that it is over (or
+ * that it is not asked), or that it lives. */
 __noinline __u32 flow_standing(const struct serin_endpoint *client, __u32 service, __u32 backend)
 {
 	__u64 value = 0;
 
+	if (is_unremembering(service))
+		return STANDING_OVER;
 	if (!client || !find_bound(client, service, backend, &value))
 		return 0;
 	if (flow_is_idle(value, bpf_jiffies64()))
