@@ -118,8 +118,8 @@ static void expect_error(const struct talk *t, bool to_client, const struct quot
 	struct icmp_message message[2];
 
 	draw_error(t, to_client, message);
-	icmp_expect(nic(t->way, to_client), &message[0], seen, (t->way->is_back ? XDP_REDIRECT : XDP_TX), &message[1],
-		    sent);
+	icmp_expect(nic(t->way, to_client), &message[0], seen,
+		    (t->way->is_back ? XDP_REDIRECT : XDP_TX), &message[1], sent);
 }
 
 static void expect_host(const struct talk *t, bool to_client, const struct quoted *seen,

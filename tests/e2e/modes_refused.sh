@@ -50,9 +50,26 @@ client_address: toa' "'client_address' is for fullnat"
 LAB_PORT=8080 in_file 'forwarding: dsr' "the VIP's own port 80"
 
 refused 1 'forwarding: nat' 'cannot change from dsr to nat while it runs'
+refused 1 'forwarding: fullnat
+source_addresses: [10.0.1.200]' 'cannot change from dsr to fullnat while it runs'
 ip -n "$LAB-lb" route add "${LAB_ADDR4[stable-1]}" via 10.0.1.77 dev eth0
 refused 2 'forwarding: dsr' 'is behind a gateway'
 ip -n "$LAB-lb" route del "${LAB_ADDR4[stable-1]}"
+
+# Where fullnat's flows come from.
+detached_to() {
+	serin detach --yes >/dev/null
+	web "$1" >"$LAB_TMP/serin.yaml"
+	serin apply "$LAB_TMP/serin.yaml" >/dev/null
+}
+fullnat='forwarding: fullnat
+source_addresses: [10.0.1.200'
+detached_to "$fullnat]"
+refused 1 "$fullnat, 10.0.1.201]" ' cannot change while it runs: its connections come from them'
+refused 1 "$fullnat]
+source_ports: 1024-2000" ' cannot change while it runs: its connections come from them'
+refused 1 'forwarding: nat' 'cannot change from fullnat to nat while it runs'
+detached_to 'forwarding: dsr'
 
 # Between the ways on which backends answer by themselves, it can.
 web 'forwarding: gue
