@@ -184,6 +184,26 @@ static void test_a_table_of_a_killed_apply_is_made_anew(void **state)
 	assert_int_equal(way_ports(&web).capacity, 200);
 }
 
+/* As if an apply had been killed when it had freed the table of a service and not yet its name. */
+static void test_a_service_half_removed_comes_back(void **state)
+{
+	struct dataplane *dp;
+	struct source s;
+
+	(void)state;
+	lab_apply(one);
+	establish(4000);
+	dp = lab_open(DATAPLANE_WRITE);
+	dp_sources_free(dp, (uint32_t)dp_service_find(dp, "web"));
+	dataplane_close(dp);
+	expect_tables(0, 0, 2);
+	lab_apply(one);
+	expect_tables(1, 0, 2);
+	s = establish(4001);
+	expect_kept(4001, &s);
+	apply_expect_settled(one);
+}
+
 /* ---- one backend, by nat and by fullnat ---- */
 
 static uint32_t answer(const struct frame *to, uint16_t to_port, const struct in6_addr *to_addr,
@@ -231,6 +251,7 @@ int main(void)
 		TEST(test_sources_stay_while_it_runs),
 		TEST(test_tables_go_with_their_services),
 		TEST(test_a_table_of_a_killed_apply_is_made_anew),
+		TEST(test_a_service_half_removed_comes_back),
 		TEST(test_a_backend_of_both_kinds_of_service),
 	};
 

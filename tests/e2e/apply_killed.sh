@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kill -9 of apply at any moment, under load, loses nothing, and the next apply finishes the work.
+# kill -9 of apply at any moment, under load, loses nothing, and the next apply finishes the work. A
+# fullnat service comes and goes beside the one under load.
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
@@ -8,12 +9,17 @@ set -euo pipefail
 lab_init
 lab_topology one stable:3 canary:2
 lab_nginx "${LAB_BACKENDS[@]}"
+ip -n "$LAB-lb" address add 10.0.1.200/24 dev eth0
 write_config() {
 	lab_config eth0
 	lab_service web "$LAB_VIP4" 80/tcp connection canary=20 stable
 }
 all=("${LAB_BACKENDS[@]}")
-write_config >"$LAB_TMP/a.yaml"
+{
+	write_config
+	LAB_KEYS='forwarding: fullnat
+source_addresses: [10.0.1.200]' lab_service api "$LAB_VIP4" 81/tcp connection canary=20 stable
+} >"$LAB_TMP/a.yaml"
 LAB_BACKENDS=(stable-1 stable-3 canary-2)
 write_config >"$LAB_TMP/b.yaml"
 LAB_BACKENDS=("${all[@]}")
@@ -59,5 +65,7 @@ for config in a b; do
 	serin apply "$LAB_TMP/$config.yaml" >/dev/null
 	expect "what runs after $config" "$(shape)" "$(cat "$LAB_TMP/$config.shape")"
 done
+serin apply "$LAB_TMP/a.yaml" >/dev/null
+lab_in client curl -sf --max-time 5 "http://$LAB_VIP4:81/" >/dev/null || fail "no answer by fullnat"
 load_stop "$load" "$LAB_TMP/load"
 expect "drops" "$(serin status -o json | jq '.verdicts | .no_backend + .no_next_hop + .too_big')" 0

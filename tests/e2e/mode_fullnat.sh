@@ -37,7 +37,7 @@ for name in "${LAB_BACKENDS[@]}"; do
 	ip -n "$LAB-$name" route add "$LAB_VIP4" via 10.0.1.1
 	ip -n "$LAB-$name" route add "$LAB_VIP6" via 2001:db8:b::1
 	for vip in "$LAB_VIP4" "$LAB_VIP6"; do
-		for _ in {1..20}; do # of which some come back to where they began
+		for _ in {1..60}; do # of which some come back to where they began
 			lab_in "$name" curl -sf --max-time 5 "http://$(lab_url "$vip" "$LAB_PORT")/"
 		done >"$LAB_TMP/answers" || fail "$name as a client of $vip"
 		expect "backends that answered $name" "$(sort -u "$LAB_TMP/answers" | wc -l)" 3

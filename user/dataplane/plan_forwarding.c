@@ -13,10 +13,11 @@ static bool is_tunnel(enum serin_forwarding forwarding)
 	return forwarding == SERIN_FORWARDING_IPIP || forwarding == SERIN_FORWARDING_GUE;
 }
 
-/* An address and port of it stand for each of its connections. */
+/* An address and port of it stand for each of its connections. It has none if whoever was about to
+ * remove it was killed: then it has no connections either. */
 static int check_sources(struct dataplane *dp, const struct service_plan *s)
 {
-	if (s->model->forwarding != SERIN_FORWARDING_FULLNAT ||
+	if (s->model->forwarding != SERIN_FORWARDING_FULLNAT || !dp_has_sources(dp, s->id) ||
 	    !dp_sources_differ(dp, s->id, s->model))
 		return 0;
 	log_error("service %s: `source_addresses` and `source_ports` cannot change while it runs: "
