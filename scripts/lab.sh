@@ -59,6 +59,13 @@ lab_need_link() {
 	exit 77
 }
 
+# lab_need_fou: the same, of UDP ports that take tunnels.
+lab_need_fou() {
+	unshare --net ip fou add port 6080 gue >/dev/null 2>&1 && return 0
+	printf 'Linux %s has no fou\n' "$(uname -r)"
+	exit 77
+}
+
 lab_cleanup() {
 	local status=$? pid ns
 	trap '' HUP INT TERM
