@@ -3,7 +3,8 @@
  * udp_load - UDP conversations of many clients with one VIP, answered by udp_echo.
  *
  * Every client has one socket for all rounds; each round it says something of another length and
- * wants the same words back, from the backend that answered it first.
+ * wants the same words back, from the backend that answered it first. Where answers fail to come it
+ * soon gives up: waiting for thousands of them, one after the other, looks like a hang.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -15,7 +16,8 @@
 #include "clients.h"
 #include "tally.h"
 
-#define PAYLOAD_MAX 1400
+#define PAYLOAD_MAX  1400
+#define FAILURES_MAX 10
 
 struct talk {
 	int fd;
@@ -114,6 +116,11 @@ static void talk_once(struct load *l, uint32_t round, uint32_t i)
 	tally_answer(&l->tally, pool, backend);
 }
 
+static bool is_done(const struct load *l)
+{
+	return is_stopping || l->tally.failed >= FAILURES_MAX;
+}
+
 static void run(struct load *l)
 {
 	uint64_t begin_ns = clock_ns();
@@ -126,8 +133,8 @@ static void run(struct load *l)
 			exit(1);
 		}
 	}
-	for (uint32_t round = 0; round < l->rounds && !is_stopping; round++) {
-		for (uint32_t i = 0; i < l->clients.count && !is_stopping; i++)
+	for (uint32_t round = 0; round < l->rounds && !is_done(l); round++) {
+		for (uint32_t i = 0; i < l->clients.count && !is_done(l); i++)
 			talk_once(l, round, i);
 		usleep((useconds_t)(l->pause_ms * 1000));
 	}
@@ -154,7 +161,7 @@ static const struct option options[] = {
 
 int main(int argc, char **argv)
 {
-	uint64_t value[128] = {['n'] = 1, ['r'] = 1, ['t'] = 2000};
+	uint64_t value[128] = {['n'] = 1, ['r'] = 1, ['t'] = 5000};
 	const char *text[128] = {['v'] = "", ['c'] = ""};
 	struct load l = {0};
 	struct rlimit files;
