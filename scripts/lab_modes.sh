@@ -67,7 +67,7 @@ lab_url() {
 # expect_download VIP PORT: of $LAB_TMP/big, whole.
 expect_download() {
 	local got
-	got=$(lab_in client curl -sf --max-time 30 "http://$(lab_url "$1" "$2")/big" | sha256sum)
+	got=$(lab_in client curl -sf --max-time 90 "http://$(lab_url "$1" "$2")/big" | sha256sum)
 	expect "the big file by $1" "$got" "$(sha256sum <"$LAB_TMP/big")"
 }
 
