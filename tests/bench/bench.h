@@ -44,7 +44,8 @@ struct bench_frame {
 	__u8 family;
 	__u8 is_reply;
 	__u8 is_udp;
-	__u8 pad[5];
+	__u8 is_to_source; /* a turn's flow is bench_source4()'s, not a client's */
+	__u8 pad[4];
 };
 
 /* What one run is told, and what it tells. */
@@ -69,3 +70,24 @@ static inline __u32 bench_client_bits(__u32 flow)
 #define BENCH_CLIENT4	  0xac100000u /* 172.16.0.0/12 */
 #define BENCH_CLIENT6	  0x0c000000u /* bits 32 to 63 of 2001:db8:c00::/44 and so on, ::1 */
 #define BENCH_CLIENT_PORT 20480u
+
+/* The far side of an IPv4 packet, in host order. */
+struct bench_far4 {
+	__u32 addr;
+	__u16 port;
+};
+
+static inline struct bench_far4 bench_client4(__u32 flow)
+{
+	__u32 bits = bench_client_bits(flow);
+
+	return (struct bench_far4){BENCH_CLIENT4 | bits >> 12, BENCH_CLIENT_PORT + (bits & 0xfff)};
+}
+
+/* What fullnat put in a client's place: 16 bits of the address and the port. */
+#define BENCH_SOURCE4 0x0a010000u /* 10.1.0.0/16 */
+
+static inline struct bench_far4 bench_source4(__u32 source)
+{
+	return (struct bench_far4){BENCH_SOURCE4 | source >> 16, (__u16)source};
+}

@@ -82,17 +82,25 @@ static inline void case_zipf(const struct scene *s, const char *name)
 	free(m);
 }
 
-static inline void case_reply(const struct scene *s, const char *name)
+static inline void case_reply_from(const struct scene *s, const char *name,
+				   const struct traffic_near *backends)
 {
 	struct measurement *m = measurement_new();
+
+	traffic_reply(&m->traffic, s->service, TRAFFIC_ACK);
+	m->traffic.near = backends;
+	m->traffic.turns = traffic_permuted(s->flows, backends);
+	measure(name, s->flows, m);
+	free(m);
+}
+
+static inline void case_reply(const struct scene *s, const char *name)
+{
 	struct traffic_near backends;
 
 	traffic_learn(s->service, s->flows, &backends);
-	traffic_reply(&m->traffic, s->service);
-	m->traffic.turns = traffic_permuted(s->flows, &backends);
-	measure(name, s->flows, m);
+	case_reply_from(s, name, &backends);
 	traffic_forget(&backends);
-	free(m);
 }
 
 /* SYNs of flows never seen; here `flows` says how many others there are. */
@@ -161,6 +169,41 @@ static inline void scene_simple(const char *name, const char *service, uint32_t 
 	scene_begin(&s, service, flows, cases_limit(flows));
 	traffic_establish(s.service, flows);
 	case_established(&s, name, NULL);
+	scene_end(&s);
+}
+
+/* Where backends answer clients themselves. */
+static inline void scene_one_way(const char *name, const char *service,
+				 enum serin_forwarding forwarding, uint32_t flows)
+{
+	struct scene s;
+
+	if (!measure_wanted(name, flows))
+		return;
+	scene_begin_with(&s, models_forwarding(service, forwarding, cases_limit(flows)), service,
+			 flows);
+	traffic_establish(s.service, flows);
+	case_established(&s, name, NULL);
+	scene_end(&s);
+}
+
+static inline void scene_fullnat(uint32_t flows)
+{
+	bool has_reply = measure_wanted("tcp4-fullnat-reply", flows);
+	struct traffic_near backends;
+	struct scene s;
+
+	if (!has_reply && !measure_wanted("tcp4-fullnat", flows))
+		return;
+	scene_begin_with(&s,
+			 models_forwarding("tcp4", SERIN_FORWARDING_FULLNAT, cases_limit(flows)),
+			 "tcp4", flows);
+	traffic_shake_hands(s.service, flows, &backends);
+	if (measure_wanted("tcp4-fullnat", flows))
+		case_established(&s, "tcp4-fullnat", NULL);
+	if (has_reply)
+		case_reply_from(&s, "tcp4-fullnat-reply", &backends);
+	traffic_forget(&backends);
 	scene_end(&s);
 }
 

@@ -52,18 +52,19 @@ static __always_inline void put_l4_check(void *l4, __u32 sum)
 		put16(l4 + 16, check);
 }
 
-static __always_inline void fill_ip4(void *frame, __u32 bits, __u16 near_be)
+static __always_inline void fill_ip4(void *frame, __u32 flow, __u16 near_be)
 {
-	__u32 client_be = bpf_htonl(BENCH_CLIENT4 | bits >> 12);
-	__u16 port_be = bpf_htons(BENCH_CLIENT_PORT + (bits & 0xfff));
-	__u32 sum = (client_be & 0xffff) + (client_be >> 16) + near_be;
+	struct bench_far4 far = run.frame.is_to_source ? bench_source4(flow) : bench_client4(flow);
+	__u32 far_be = bpf_htonl(far.addr);
+	__u16 port_be = bpf_htons(far.port);
+	__u32 sum = (far_be & 0xffff) + (far_be >> 16) + near_be;
 
 	if (run.frame.is_reply) {
 		put16(frame + 28, near_be);
-		*(__u32 *)(frame + 30) = client_be;
+		*(__u32 *)(frame + 30) = far_be;
 		put16(frame + 36, port_be);
 	} else {
-		*(__u32 *)(frame + 26) = client_be;
+		*(__u32 *)(frame + 26) = far_be;
 		put16(frame + 32, near_be);
 		put16(frame + 34, port_be);
 	}
@@ -122,7 +123,7 @@ static __always_inline int drive(struct xdp_md *ctx, int learns)
 	for (int i = 0; i < BENCH_HEAD_LEN; i += 8)
 		*(__u64 *)(frame + i) = *(__u64 *)(run.frame.bytes + i);
 	if (run.frame.family == BENCH_IP4)
-		fill_ip4(frame, bench_client_bits(turn->flow), turn->near_be[run.side & 1]);
+		fill_ip4(frame, turn->flow, turn->near_be[run.side & 1]);
 	else if (run.frame.family == BENCH_IP6)
 		fill_ip6(frame, bench_client_bits(turn->flow), turn->near_be[run.side & 1]);
 	bpf_tail_call(ctx, &subject, 0);

@@ -93,7 +93,8 @@ static inline double measure_run(const struct measurement *m, enum contender who
 
 static inline bool measure_takes_part(const struct measurement *m, enum contender who)
 {
-	return who != CONTENDER_TEXTBOOK || m->subject_fd < 0;
+	return traffic_is_for(m->traffic.service, who) &&
+	       (who != CONTENDER_TEXTBOOK || m->subject_fd < 0);
 }
 
 static inline void measure_all_runs(struct measurement *m)
@@ -128,7 +129,8 @@ static inline void measure_print_head(void)
 {
 	printf("Nanoseconds per packet, net of the floor: the same driver calling a program that "
 	       "is only `return XDP_TX`.\nMedian of %u runs (least to most) of the median of %u "
-	       "chunks of %u packets.\n\n",
+	       "chunks of %u packets.\nThe textbook balancer knows nat alone: what other modes "
+	       "cost is to be read beside tcp4 and tcp6.\n\n",
 	       options.runs, options.chunks, BENCH_CHUNK);
 	printf("%-22s %8s %7s %15s %9s %15s %7s %7s\n", "case", "flows", "serin", "", "textbook",
 	       "", "ratio", "floor");

@@ -9,6 +9,7 @@
 #include "world.h"
 
 #define MODELS_TARGET_RULES 64
+#define MODELS_SOURCES	    "10.1.254.1" /* and on from there, of fullnat's */
 
 struct service_spec {
 	const char *name;
@@ -141,6 +142,42 @@ static inline struct model *models_two_nics(uint32_t flows)
 
 	m->interface_count = 2;
 	models_fill_service(&m->services[0], &spec);
+	return m;
+}
+
+static inline void models_fill_sources(struct model_service *svc)
+{
+	svc->source_count = MODEL_SOURCES_MAX;
+	svc->sources = models_alloc(svc->source_count, sizeof(*svc->sources));
+	for (uint32_t i = 0; i < svc->source_count; i++)
+		svc->sources[i] = (struct model_source){
+			.prefix = models_nth(world_addr(MODELS_SOURCES), i), .prefix_len = 128};
+	svc->source_port_low = MODEL_SOURCE_PORT_LOW;
+	svc->source_port_high = MODEL_SOURCE_PORT_HIGH;
+}
+
+/* The standard model's service of this name alone, by another way than nat. */
+static inline struct model *models_forwarding(const char *name, enum serin_forwarding forwarding,
+					      uint32_t flows)
+{
+	bool is_v4 = strcmp(name, "tcp6") != 0;
+	const struct service_spec spec = {.name = name,
+					  .vip = is_v4 ? "192.0.2.1" : "2001:db8:f::1",
+					  .backends = is_v4 ? "10.1.0.0" : "2001:db8:1::",
+					  .port = 80,
+					  .backend_port =
+						  model_forwarding_returns(forwarding) ? 8080 : 80,
+					  .protocol = IPPROTO_TCP,
+					  .canary_count = 2,
+					  .stable_count = 6,
+					  .canary_ppm = 100000};
+	struct model *m = models_new(1, flows);
+
+	models_fill_service(&m->services[0], &spec);
+	m->services[0].forwarding = forwarding;
+	m->services[0].gue_port = MODEL_GUE_PORT;
+	if (forwarding == SERIN_FORWARDING_FULLNAT)
+		models_fill_sources(&m->services[0]);
 	return m;
 }
 

@@ -11,6 +11,7 @@
 #define QUICK_CASES                                                                        \
 	"^(swap|pass-.*|tcp4|tcp4-(reply|syn-settled|moving|moving-reply|target|redirect)" \
 	"|tcp6|tcp6-reply|udp4)@1024$"                                                     \
+	"|^(tcp4-(fullnat|fullnat-reply|dsr|ipip|gue)|tcp6-ipip)@1024$"                    \
 	"|^(tcp4|tcp4-reply|tcp4-zipf|tcp6|udp4|tcp4-moving)@131072$"                      \
 	"|^(tcp4-new|tcp4-new-full)@1048576$"                                              \
 	"|^(services-(1|10000|10000-spread)|backends-(1|10000))@1024$|@0$"
@@ -93,11 +94,22 @@ static void run_flow_cases(void)
 	}
 }
 
+static void run_forwarding_cases(uint32_t flows)
+{
+	scene_fullnat(flows);
+	scene_one_way("tcp4-dsr", "tcp4", SERIN_FORWARDING_DSR, flows);
+	scene_one_way("tcp4-ipip", "tcp4", SERIN_FORWARDING_IPIP, flows);
+	scene_one_way("tcp4-gue", "tcp4", SERIN_FORWARDING_GUE, flows);
+	scene_one_way("tcp6-ipip", "tcp6", SERIN_FORWARDING_IPIP, flows);
+}
+
 static void run_all(void)
 {
 	measure_print_head();
 	scene_swap(CASES_1K);
 	run_flow_cases();
+	run_forwarding_cases(CASES_1K);
+	run_forwarding_cases(CASES_131K);
 	scene_new("tcp4-new", false);
 	scene_new("tcp4-new-full", true);
 	scene_new_empty();

@@ -24,9 +24,16 @@ struct traffic {
 	const char *pool;		     /* where it has to go; NULL: any of the service's */
 	const struct model *any_of; /* not NULL: the destination may be any service of this */
 	struct bench_frame frame;
-	uint32_t turns;	    /* in the order table; a power of two */
-	bool is_redirected; /* its backends are behind the other NIC */
+	const struct traffic_near *near; /* whose sources the turns of fullnat's replies are */
+	uint32_t turns;			 /* in the order table; a power of two */
+	bool is_redirected;		 /* its backends are behind the other NIC */
 };
+
+/* Can this one do it at all? The textbook balancer knows nat alone. */
+static inline bool traffic_is_for(const struct model_service *svc, enum contender who)
+{
+	return who != CONTENDER_TEXTBOOK || !svc || svc->forwarding == SERIN_FORWARDING_NAT;
+}
 
 static inline uint32_t traffic_action(const struct traffic *t)
 {
@@ -155,12 +162,14 @@ static inline void traffic_request(struct traffic *t, const struct model_service
 	traffic_template(&t->frame, &svc->vip, svc->port, svc->protocol, tcp_flags, false);
 }
 
-static inline void traffic_reply(struct traffic *t, const struct model_service *svc)
+static inline void traffic_reply(struct traffic *t, const struct model_service *svc,
+				 uint8_t tcp_flags)
 {
 	const struct model_backend *b = &svc->pools[0].backends[0];
 
 	t->service = svc;
-	traffic_template(&t->frame, &b->address, b->port, svc->protocol, TRAFFIC_ACK, true);
+	traffic_template(&t->frame, &b->address, b->port, svc->protocol, tcp_flags, true);
+	t->frame.is_to_source = svc->forwarding == SERIN_FORWARDING_FULLNAT;
 }
 
 static inline void traffic_arp(struct traffic *t)
@@ -182,6 +191,8 @@ struct traffic_near {
 	uint16_t fixed_be;	      /* everybody's, without `of` */
 	uint16_t *of[BENCH_SIDE_MAX]; /* or by flow */
 	uint32_t spread;	      /* or, not 0, this many addresses from .0.0 on in turn */
+	uint32_t *source_of; /* of each flow what fullnat put in its client's place, or NULL */
+	uint32_t flows;	     /* in source_of */
 };
 
 static inline uint16_t traffic_low_be(const struct in6_addr *a)
@@ -203,7 +214,7 @@ static inline void traffic_set_turn(uint32_t turn, uint32_t flow, const struct t
 			low_be = near->of[side][flow];
 		world.order[turn].near_be[side] = low_be;
 	}
-	world.order[turn].flow = flow;
+	world.order[turn].flow = near->source_of ? near->source_of[flow] : flow;
 }
 
 static inline uint32_t traffic_turns(uint32_t flows)
@@ -283,7 +294,7 @@ static inline void traffic_send(const struct traffic *t, enum contender who, uin
 	world_run(world.driver->progs.driver, packets, out);
 }
 
-/* The same packet of flows 0, 1, ... to both balancers. */
+/* The same packet of flows 0, 1, ... to both balancers, or to the one that can do it. */
 static inline void traffic_send_all(const struct model_service *svc, uint8_t tcp_flags,
 				    uint32_t flows, const struct traffic_near *near)
 {
@@ -292,7 +303,8 @@ static inline void traffic_send_all(const struct model_service *svc, uint8_t tcp
 
 	traffic_request(&t, svc, tcp_flags);
 	for (enum contender who = CONTENDER_SERIN; who < CONTENDER_MAX; who++)
-		traffic_send(&t, who, 0, flows, &out);
+		if (traffic_is_for(svc, who))
+			traffic_send(&t, who, 0, flows, &out);
 }
 
 /* Both balancers see how flows 0, 1, ... begin: SYN and ACK, or a datagram. */
@@ -354,8 +366,49 @@ static inline void traffic_learn(const struct model_service *svc, uint32_t flows
 	}
 }
 
+/* Sends the SYNs of flows 0, 1, ... by fullnat, which is Serin's alone, and looks at what leaves. */
+static inline void traffic_learn_sources(const struct model_service *svc, uint32_t flows,
+					 struct traffic_near *near)
+{
+	struct traffic_near vip = {.fixed_be = traffic_low_be(&svc->vip)};
+	struct traffic t = {.turns = traffic_in_sequence(0, flows, &vip)};
+	struct outcome out;
+
+	traffic_request(&t, svc, TRAFFIC_SYN);
+	*near = (struct traffic_near){.flows = flows};
+	near->of[BENCH_SIDE_SUBJECT] = models_alloc(flows, sizeof(uint16_t));
+	near->source_of = models_alloc(flows, sizeof(*near->source_of));
+	for (uint32_t i = 0; i < flows; i++) {
+		uint16_t *backend = &near->of[BENCH_SIDE_SUBJECT][i];
+		const uint8_t *ip = out.bytes + 14;
+
+		traffic_send(&t, CONTENDER_SERIN, i, 1, &out);
+		memcpy(backend, ip + 18, sizeof(*backend));
+		near->source_of[i] = (uint32_t)ip[14] << 24 | (uint32_t)ip[15] << 16 |
+				     (uint32_t)ip[20] << 8 | ip[21];
+		if (!traffic_is_backend(svc, *backend))
+			die("%s: flow %u went to none of its backends", svc->name, i);
+	}
+}
+
+/* A connection by fullnat is an established one when Serin has seen all of its handshake. */
+static inline void traffic_shake_hands(const struct model_service *svc, uint32_t flows,
+				       struct traffic_near *near)
+{
+	const struct traffic_near vip = {.fixed_be = traffic_low_be(&svc->vip)};
+	struct traffic answers = {};
+	struct outcome out;
+
+	traffic_learn_sources(svc, flows, near);
+	traffic_reply(&answers, svc, TRAFFIC_SYN | TRAFFIC_ACK);
+	answers.turns = traffic_in_sequence(0, flows, near);
+	traffic_send(&answers, CONTENDER_SERIN, 0, flows, &out);
+	traffic_send_all(svc, TRAFFIC_ACK, flows, &vip);
+}
+
 static inline void traffic_forget(struct traffic_near *near)
 {
 	for (int side = 0; side < BENCH_SIDE_MAX; side++)
 		free(near->of[side]);
+	free(near->source_of);
 }

@@ -375,6 +375,7 @@ static inline void world_unload(void)
 	if (world.serin_fd >= 0)
 		close(world.serin_fd);
 	world.serin_fd = -1;
+	world.subject_fd = -1; /* another program's soon */
 	if (!dataplane_probe(WORLD_DIR) && dataplane_detach(WORLD_DIR, false, changes))
 		die("cannot detach");
 	fclose(changes);
