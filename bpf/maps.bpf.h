@@ -198,21 +198,24 @@ struct {
  *      family, or nothing
  * writer: user space, whole tables, and forgetting; insert_source_flow4() and 6, touch_flow()
  * reader: these, find_source(); size: 16 bytes a port by IPv4, 32 by IPv6
+ *
+ * By size and not by type: before 6.2 a map whose value is a known struct, be there nothing special
+ * in it, is no equal of one that user space made without telling of any.
  */
 struct source_table4 {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct serin_bucket4);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct serin_bucket4));
 };
 
 struct source_table6 {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct serin_bucket6);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct serin_bucket6));
 };
 
 struct {
