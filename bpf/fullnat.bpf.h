@@ -6,6 +6,7 @@
 #pragma once
 
 #include "choose.bpf.h"
+#include "event.bpf.h"
 #include "exit.bpf.h"
 #include "flow.bpf.h"
 #include "maps.bpf.h"
@@ -77,8 +78,15 @@ static __always_inline int rebind_source_flow(struct packet *p, __u64 old, __u64
 static __always_inline int insert_source_flow_of(struct packet *p, struct source_flow *f,
 						 __u64 value)
 {
+	int result;
+
 	f->value = value;
-	if (!insert_source_flow(f))
+	result = insert_source_flow(f);
+	if (result < 0)
+		send_packet_event(p, SERIN_EVENT_PORTS_EXHAUSTED,
+				  p->is_new ? SERIN_EVENT_CAUSE_NEW_FLOW
+					    : SERIN_EVENT_CAUSE_UNKNOWN_FLOW);
+	if (result <= 0)
 		return SERIN_DROP_NO_PORT;
 	p->position = f->position;
 	return follow_bound(p, value, f->value);

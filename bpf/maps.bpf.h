@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include <serin/abi.h>
+#include <serin/event.h>
 #include <serin/info.h>
 #include <serin/source.h>
 
@@ -392,6 +393,27 @@ struct {
 	__type(value, struct serin_verdicts);
 } verdicts SEC(".maps");
 
+/*
+ * What happened to packets that somebody should hear of. key: 0; writer: send_event(); reader: user
+ * space, as many as like; size: the newest 4096, 256 KB
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_event_log);
+} event_log SEC(".maps");
+
+/* When which of them was sent last. key: service id; writer: send_event(), and user space, which
+ * zeroes it before a service is reachable; size: limits.services, 384 bytes each */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_event_rates);
+} event_rates SEC(".maps");
+
 /* What is loaded: ABI version and sizes. key: 0; written once, by the loader; never by packets. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -402,7 +424,7 @@ struct {
 
 /*
  * What people need of a service and packets do not: names, seed, who shifted last.
- * key: service id; writer and reader: user space; size: limits.services, 560 bytes each
+ * key: service id; writer and reader: user space; size: limits.services, 624 bytes each
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -243,22 +243,22 @@ static __always_inline int find_or_place(struct source_flow *f)
 	c = source_counts(f->service);
 	if (c)
 		c->refused++;
-	return 0;
+	return -1;
 }
 
-/* Returns 0 where there is no port; and where another CPU does not let go of the lock, for two ports
- * would be worse than a packet sent again. */
+/* Returns 1; -1 where there is no port; and 0 where another CPU does not let go of the lock, for two
+ * ports would be worse than a packet sent again. */
 __noinline int insert_source_flow(struct source_flow *f)
 {
 	__u32 number = f ? f->flow.hash % SERIN_FLOW_LOCKS : 0;
 	__u64 *lock = bpf_map_lookup_elem(&flow_locks, &number);
-	int is_there;
+	int result;
 
 	if (!f || !lock || !lock_flow(lock, SOURCE_LOCK_TRIES))
 		return 0;
-	is_there = find_or_place(f);
+	result = find_or_place(f);
 	WRITE_ONCE(*lock, 0);
-	return is_there;
+	return result;
 }
 
 /* ---- whose reply is it? ---- */

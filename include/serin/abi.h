@@ -211,7 +211,7 @@ struct serin_backend {
 	__u32 path_mtu_jiffies; /* when, low word; forgotten after SERIN_PATH_MTU_S */
 	__u32 path;		/* whose path_mtu counts: one backend's of all at this address */
 	__u32 next_shared; /* id + 1 of the endpoint's next entry, round to the first; 0: alone */
-	__u8 pad2[4];
+	__u32 first_event; /* low word of the first one's number that may tell of it */
 };
 serin_static_assert(sizeof(struct serin_backend) == 64, "a backend is one cache line");
 

@@ -38,8 +38,10 @@ struct serin_pool_info {
 	__u32 order;		   /* place in the file; SERIN_POOL_GONE: no longer in it */
 	__u32 configured_ppm;	   /* the file's weight, millionths */
 	__u64 table_digest;	   /* of what its Maglev table was built from; 0: has none */
+	__u32 first_event;	   /* low word of the first one's number that may tell of it */
+	__u32 pad;
 };
-serin_static_assert(sizeof(struct serin_pool_info) == 48, "ABI");
+serin_static_assert(sizeof(struct serin_pool_info) == 56, "ABI");
 
 #define SERIN_POOL_GONE 0xffffffffu
 
@@ -47,8 +49,8 @@ struct serin_service_info {
 	char name[SERIN_NAME_LEN]; /* empty: slot free */
 	__u64 seed;
 	__u32 table_size; /* tables are built to this; the packet path's own follows when all are */
-	__u32 pad;
+	__u32 first_event;	  /* low word of the first one's number that may tell of it */
 	struct serin_change last; /* who shifted, drained or applied last */
 	struct serin_pool_info pool[SERIN_MAX_POOLS];
 };
-serin_static_assert(sizeof(struct serin_service_info) == 176 + 48 * SERIN_MAX_POOLS, "ABI");
+serin_static_assert(sizeof(struct serin_service_info) == 176 + 56 * SERIN_MAX_POOLS, "ABI");

@@ -115,6 +115,7 @@ int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_sp
 	b->path = id; /* until dp_tunnel_ends_sync() */
 	b->has_past = 0;
 	b->next_shared = 0;
+	b->first_event = dp_event_next(dp);
 	b->hop = spec->hop;
 	set_deltas(b, &svc->vip);
 	/* Not free, and taking no flow yet: whoever is killed in here leaves a ring that holds. */

@@ -84,6 +84,7 @@ static int write_pools(struct dataplane *dp, const struct service_plan *s)
 			if (error)
 				return error;
 			memcpy(pool->name, m->pools[i].name, sizeof(pool->name));
+			pool->first_event = dp_event_next(dp);
 		}
 		pool->configured_ppm = m->pools[i].weight_ppm;
 		pool->order = (uint32_t)i;
@@ -92,7 +93,7 @@ static int write_pools(struct dataplane *dp, const struct service_plan *s)
 }
 
 /* A service of its own slot: nothing points to it until its index entry does. */
-static void write_new_service(struct dataplane *dp, const struct service_plan *s)
+static int write_new_service(struct dataplane *dp, const struct service_plan *s)
 {
 	struct serin_service *svc = &dp->services[s->id];
 	struct serin_service_info *info = &dp->info[s->id];
@@ -102,7 +103,9 @@ static void write_new_service(struct dataplane *dp, const struct service_plan *s
 	svc->vip = s->vip;
 	svc->flags = plan_service_flags(s->model);
 	svc->now = svc->base = hashing_of(s);
+	info->first_event = dp_event_next(dp);
 	memcpy(info->name, s->model->name, sizeof(info->name));
+	return dp_event_rates_clear(dp, s->id);
 }
 
 /* Before the service has a name, or whoever goes on after a kill would not look for them. */
@@ -123,10 +126,10 @@ static int commit_services(struct dataplane *dp, const struct plan *p)
 		const struct service_plan *s = &p->services[i];
 
 		error = commit_source_table(dp, s);
+		if (!error && s->is_new)
+			error = write_new_service(dp, s);
 		if (error)
 			break;
-		if (s->is_new)
-			write_new_service(dp, s);
 		plan_commit_forwarding(dp, s);
 		dp->info[s->id].seed = s->model->seed;
 		dp->info[s->id].table_size = s->model->table_size;

@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include <serin/abi.h>
+#include <serin/event.h>
 #include <serin/info.h>
 
 #include "model/model.h"
@@ -297,3 +298,44 @@ typedef int flow_visitor(const struct flow_view *flow, void *arg);
 /* Visits every flow once (those that come or go meanwhile, perhaps). Ends at a non-zero. */
 int dataplane_each_flow(struct dataplane *dp, flow_visitor *visit, void *arg);
 const char *flow_state_name(enum serin_flow_state state);
+
+/* ---- events: what happened to packets that somebody should hear of ---- */
+
+struct event_view {
+	uint64_t sequence; /* its number in its log: what is missing between two was lost */
+	uint64_t when_us;  /* Unix time */
+	enum serin_event_kind kind;
+	enum serin_event_cause cause;
+	uint64_t count; /* how many like it it stands for */
+	uint64_t total; /* and all of its service and kind so far */
+	/* As the maps name them now: "" and false where there is none, or none any more */
+	char service[SERIN_NAME_LEN];
+	char pool[SERIN_NAME_LEN];
+	bool has_backend;
+	struct in6_addr backend;
+	uint16_t backend_port;
+	struct in6_addr client;
+	uint16_t client_port;
+};
+
+enum events_from {
+	EVENTS_OLDEST, /* the oldest that the log still holds */
+	EVENTS_NEW,    /* what comes after this */
+};
+
+struct events;
+
+/* A reader of its own, whom no other disturbs. Nothing need be loaded yet. 0 or -ENOMEM. */
+int events_open(const char *dir, enum events_from from, struct events **out);
+/*
+ * events_next() - 1: an event; 0: there is none yet; -errno: the log cannot be read
+ *
+ * -ENOENT, and that one silently: nothing is loaded. When something is again, its events follow.
+ */
+int events_next(struct events *e, struct event_view *out);
+/* How many were gone, or never finished, before they could be read. */
+uint64_t events_lost(const struct events *e);
+void events_close(struct events *e);
+
+const char *event_kind_name(enum serin_event_kind kind);
+const char *event_cause_name(enum serin_event_cause cause);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <serin/abi.h>
+#include <serin/event.h>
 #include <serin/info.h>
 #include <serin/source.h>
 
@@ -49,6 +50,8 @@
 	X(POOL_COUNTERS, pool_counters)       \
 	X(BACKEND_COUNTERS, backend_counters) \
 	X(VERDICTS, verdicts)                 \
+	X(EVENT_LOG, event_log)               \
+	X(EVENT_RATES, event_rates)           \
 	X(META, meta)                         \
 	X(SERVICE_INFO, service_info)
 
@@ -84,6 +87,7 @@ struct dataplane {
 	struct serin_routes *routes; /* two */
 	struct serin_switches *switches;
 	struct serin_source_set *source_sets;
+	struct serin_event_log *event_log;
 	uint8_t *is_gone; /* by id: backends freed whose flows are still to be forgotten; or NULL */
 };
 
@@ -425,6 +429,13 @@ int dp_source_table_open(struct dataplane *dp, uint32_t service, struct dp_flow_
 void dp_source_table_close(struct dp_flow_table *t);
 /* All about a fullnat service's ports but how many are in use. */
 int dp_ports_read(struct dataplane *dp, uint32_t service, struct snapshot_ports *out);
+
+/* ---- events.c ---- */
+
+/* The low word of the next event's number: events before it tell of others than what is made now. */
+uint32_t dp_event_next(const struct dataplane *dp);
+/* Of a service that is about to be made. */
+int dp_event_rates_clear(struct dataplane *dp, uint32_t service);
 
 /* ---- flows.c ---- */
 

@@ -92,6 +92,7 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 	case DP_MAP_SOURCE_TABLES4:
 	case DP_MAP_SOURCE_TABLES6:
 	case DP_MAP_SOURCE_COUNTERS:
+	case DP_MAP_EVENT_RATES:
 		return m->max_services;
 	case DP_MAP_SOURCES:
 		return m->max_services * SERIN_MAX_SOURCES;

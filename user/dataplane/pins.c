@@ -46,7 +46,7 @@ struct mapping {
 	size_t entries;
 };
 
-#define DP_MAPPINGS 11
+#define DP_MAPPINGS 12
 
 static void list_mappings(struct dataplane *dp, struct mapping out[DP_MAPPINGS])
 {
@@ -71,6 +71,7 @@ static void list_mappings(struct dataplane *dp, struct mapping out[DP_MAPPINGS])
 		{(void **)&dp->switches, DP_MAP_SWITCHES, sizeof(struct serin_switches), 1},
 		{(void **)&dp->source_sets, DP_MAP_SOURCE_SETS, sizeof(struct serin_source_set),
 		 m->max_services},
+		{(void **)&dp->event_log, DP_MAP_EVENT_LOG, sizeof(struct serin_event_log), 1},
 	};
 
 	memcpy(out, all, sizeof(all));
