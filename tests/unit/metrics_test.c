@@ -218,7 +218,8 @@ static void nothing_loaded_is_only_the_build(void **state)
 
 static void agent_lines(void **state)
 {
-	struct metrics_agent agent = {.started_ms = 1700000000007, .scrape_errors = 3};
+	struct metrics_agent agent = {
+		.started_ms = 1700000000007, .scrape_errors = 3, .events = {5}, .events_lost = 6};
 	size_t size;
 	FILE *out;
 
@@ -228,7 +229,9 @@ static void agent_lines(void **state)
 	assert_int_equal(metrics_write_agent(&agent, out), 0);
 	fclose(out);
 	EXPECT("serin_agent_start_time_seconds 1700000000.007", "serin_agent_dataplane_loaded 0",
-	       "serin_agent_scrape_errors_total 3");
+	       "serin_agent_scrape_errors_total 3", "# TYPE serin_events_total counter",
+	       "serin_events_total{kind=\"ports_exhausted\"} 5",
+	       "# TYPE serin_events_lost_total counter", "serin_events_lost_total 6");
 }
 
 static void a_failed_stream_is_told(void **state)

@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "agent/events.h"
 #include "agent/http.h"
 #include "agent/neighbours.h"
 #include "config/config.h"
@@ -28,6 +29,7 @@ struct agent {
 	sd_event *event;
 	struct http *http;
 	struct neighbours *neighbours;
+	struct agent_events *events;
 	struct metrics_agent own; /* its own metrics */
 };
 
@@ -106,10 +108,19 @@ static struct snapshot *take_snapshot(struct agent *agent)
 	return s;
 }
 
+static void count_events(struct agent *agent)
+{
+	struct agent_event_counts counts = agent_events_count(agent->events);
+
+	memcpy(agent->own.events, counts.by_kind, sizeof(agent->own.events));
+	agent->own.events_lost = counts.lost;
+}
+
 static void show_metrics(struct agent *agent, struct http_reply *reply)
 {
 	struct snapshot *s = take_snapshot(agent);
 
+	count_events(agent);
 	reply->status = 200;
 	reply->content_type = METRICS_CONTENT_TYPE;
 	metrics_write(s, reply->body);
@@ -218,7 +229,8 @@ static enum exit_status start(struct agent *agent)
 			&agent->http);
 	if (err)
 		return err == -EINVAL ? EXIT_BAD_CONFIG : EXIT_FAILED;
-	if (neighbours_open(agent->event, agent->options->dir, &agent->neighbours))
+	if (neighbours_open(agent->event, agent->options->dir, &agent->neighbours) ||
+	    agent_events_open(agent->event, agent->options->dir, &agent->events))
 		return EXIT_FAILED;
 	return agent->options->config_path ? apply_config(agent, "agent start") : EXIT_DONE;
 }
@@ -250,6 +262,7 @@ int agent_run(const struct agent_options *options)
 	status = start(&agent);
 	if (status == EXIT_DONE)
 		status = loop(&agent);
+	agent_events_close(agent.events);
 	neighbours_close(agent.neighbours);
 	http_close(agent.http);
 	sd_event_unref(agent.event);

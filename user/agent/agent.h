@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns the daemon's loop: it keeps next hops true and answers over HTTP. Packets do not need it:
- * it may come and go, and so may the data plane.
+ * Owns the daemon's loop: it keeps next hops true, logs events, and answers over HTTP. Packets do
+ * not need it: it may come and go, and so may the data plane.
  */
 #pragma once
 

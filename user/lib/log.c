@@ -13,7 +13,7 @@ void log_as_daemon(void)
 	is_daemon = true;
 }
 
-static void print_logfmt(const char *level, const char *text)
+static void print_logfmt(const char *level, const char *text, const char *fields)
 {
 	struct timespec now;
 	struct tm utc;
@@ -28,23 +28,30 @@ static void print_logfmt(const char *level, const char *text)
 			fputc('\\', stderr);
 		fputc(*text == '\n' ? ' ' : *text, stderr);
 	}
-	fputs("\"\n", stderr);
+	fprintf(stderr, "\"%s%s\n", *fields ? " " : "", fields);
+}
+
+void log_fields(enum log_level level, const char *text, const char *fields)
+{
+	static const char *const names[] = {"error", "warning", "info"};
+	const char *space = *fields ? " " : "";
+
+	_Static_assert(sizeof(names) / sizeof(*names) == LOG_LEVEL_MAX, "a name each");
+	if (is_daemon)
+		print_logfmt(names[level], text, fields);
+	else if (level == LOG_LEVEL_INFO)
+		fprintf(stderr, "serin: %s%s%s\n", text, space, fields);
+	else
+		fprintf(stderr, "serin: %s: %s%s%s\n", names[level], text, space, fields);
 }
 
 void log_message(enum log_level level, const char *format, ...)
 {
-	static const char *const names[] = {"error", "warning", "info"};
 	char text[1024];
 	va_list args;
 
-	_Static_assert(sizeof(names) / sizeof(*names) == LOG_LEVEL_MAX, "a name each");
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (is_daemon)
-		print_logfmt(names[level], text);
-	else if (level == LOG_LEVEL_INFO)
-		fprintf(stderr, "serin: %s\n", text);
-	else
-		fprintf(stderr, "serin: %s: %s\n", names[level], text);
+	log_fields(level, text, "");
 }

@@ -12,6 +12,8 @@ enum log_level {
 /* "serin: error: …". Text on a verb's stderr; with log_as_daemon(), logfmt: time, level, msg. */
 void log_message(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The same, with what machines look for: "key=value key=\"value\"", printed as it is. */
+void log_fields(enum log_level level, const char *text, const char *fields);
 void log_as_daemon(void);
 
 #define log_error(...)	 log_message(LOG_LEVEL_ERROR, __VA_ARGS__)

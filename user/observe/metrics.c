@@ -227,6 +227,20 @@ int metrics_write(const struct snapshot *s, FILE *out)
 	return ferror(out) ? -EIO : 0;
 }
 
+static void write_events(const struct metrics_agent *agent, FILE *out)
+{
+	metrics_put_head(out, "serin_events_total", METRICS_COUNTER,
+			 "Events the agent has read, by kind; one may stand for many.");
+	for (int kind = 0; kind < SERIN_EVENT_MAX; kind++) {
+		fputs("serin_events_total", out);
+		metrics_put_label(out, "{", "kind", event_kind_name(kind));
+		metrics_put_value(out, agent->events[kind]);
+	}
+	write_counter(out, "serin_events_lost_total",
+		      "Events that were gone before the agent could read them.",
+		      agent->events_lost);
+}
+
 int metrics_write_agent(const struct metrics_agent *agent, FILE *out)
 {
 	metrics_put_head(out, "serin_agent_start_time_seconds", METRICS_GAUGE,
@@ -239,5 +253,6 @@ int metrics_write_agent(const struct metrics_agent *agent, FILE *out)
 	metrics_put_head(out, "serin_agent_scrape_errors_total", METRICS_COUNTER,
 			 "Times the data plane was there and could not be read.");
 	fprintf(out, "serin_agent_scrape_errors_total %" PRIu64 "\n", agent->scrape_errors);
+	write_events(agent, out);
 	return ferror(out) ? -EIO : 0;
 }

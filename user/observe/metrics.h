@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <serin/event.h>
+
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct snapshot;
@@ -20,6 +22,8 @@ struct metrics_agent {
 	uint64_t started_ms; /* CLOCK_REALTIME */
 	uint64_t scrape_errors;
 	bool is_loaded; /* a data plane was found */
+	uint64_t events[SERIN_EVENT_MAX];
+	uint64_t events_lost;
 };
 
 int metrics_write_agent(const struct metrics_agent *agent, FILE *out);

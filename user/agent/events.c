@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "agent/events.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/dataplane.h"
+#include "lib/log.h"
+#include "lib/net.h"
+
+#define MS	  ((uint64_t)1000)
+#define PERIOD_US (250 * MS)
+#define RETRY_US  (4000 * MS) /* while the log cannot be read: why is said each time */
+
+struct agent_events {
+	struct events *events;
+	sd_event_source *timer;
+	struct agent_event_counts counts;
+	uint64_t lost_told;
+};
+
+static void tell(const struct event_view *v)
+{
+	char client[NET_ENDPOINT_LEN], backend[NET_ENDPOINT_LEN] = "";
+	char fields[512];
+
+	if (v->has_backend)
+		net_format_endpoint(&v->backend, v->backend_port, backend);
+	snprintf(fields, sizeof(fields),
+		 "kind=%s service=\"%s\" pool=\"%s\" backend=\"%s\" client=\"%s\" count=%llu "
+		 "total=%llu cause=%s sequence=%llu",
+		 event_kind_name(v->kind), v->service, v->pool, backend,
+		 net_format_endpoint(&v->client, v->client_port, client),
+		 (unsigned long long)v->count, (unsigned long long)v->total,
+		 event_cause_name(v->cause), (unsigned long long)v->sequence);
+	log_fields(LOG_LEVEL_INFO, "event", fields);
+}
+
+static void tell_lost(struct agent_events *a)
+{
+	uint64_t lost = events_lost(a->events);
+
+	if (lost > a->lost_told)
+		log_warning("events came faster than they were read: %llu lost",
+			    (unsigned long long)(lost - a->lost_told));
+	a->lost_told = lost;
+	a->counts.lost = lost;
+}
+
+/* All there are. 0, or -errno if the log cannot be read. */
+static int follow(struct agent_events *a)
+{
+	struct event_view v;
+	int result;
+
+	while ((result = events_next(a->events, &v)) == 1) {
+		if ((unsigned int)v.kind < SERIN_EVENT_MAX)
+			a->counts.by_kind[v.kind]++;
+		tell(&v);
+	}
+	tell_lost(a);
+	return result == -ENOENT ? 0 : result;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+	int err = follow(arg);
+
+	err = sd_event_source_set_time(source, usec + (err ? RETRY_US : PERIOD_US));
+	return err < 0 ? err : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int agent_events_open(sd_event *event, const char *dir, struct agent_events **out)
+{
+	struct agent_events *a = calloc(1, sizeof(*a));
+	uint64_t now_us = 0;
+	int err = a ? events_open(dir, EVENTS_NEW, &a->events) : -ENOMEM;
+
+	if (!err)
+		err = sd_event_now(event, CLOCK_MONOTONIC, &now_us);
+	if (err >= 0)
+		err = sd_event_add_time(event, &a->timer, CLOCK_MONOTONIC, now_us + PERIOD_US, 0,
+					on_timer, a);
+	if (err < 0) {
+		log_error("cannot follow events: %s", strerror(-err));
+		agent_events_close(a);
+		return err;
+	}
+	*out = a;
+	return 0;
+}
+
+struct agent_event_counts agent_events_count(struct agent_events *a)
+{
+	follow(a);
+	return a->counts;
+}
+
+void agent_events_close(struct agent_events *a)
+{
+	if (!a)
+		return;
+	sd_event_source_disable_unref(a->timer);
+	events_close(a->events);
+	free(a);
+}
