@@ -27,7 +27,9 @@ const struct cli_verb cli_verbs[] = {
 	 OPT_BIT(OPT_OUTPUT), 2, 2, cmd_explain},
 	{"flows", "[SERVICE]", "the flow table", OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_POOL), 0, 1,
 	 cmd_flows},
-	{"agent", "", "the daemon: follows neighbours, serves /metrics",
+	{"events", "[SERVICE]", "what packets gave rise to: the log, or what comes to it",
+	 OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_SINCE), 0, 1, cmd_events},
+	{"agent", "", "the daemon: follows neighbours, logs events, serves /metrics",
 	 OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_LISTEN), 0, 0, cmd_agent},
 	{"version", "", "the version of serin and of its maps", 0, 0, 0, cmd_version},
 	{"help", "[VERB]", "this list, or one verb's options", 0, 0, 1, cmd_help},
@@ -36,7 +38,8 @@ const struct cli_verb cli_verbs[] = {
 
 int main(int argc, char **argv)
 {
-	struct cli cli = {.dir = DATAPLANE_DEFAULT_DIR, .expect_epoch = -1, .reason = ""};
+	struct cli cli = {
+		.dir = DATAPLANE_DEFAULT_DIR, .expect_epoch = -1, .since_s = -1, .reason = ""};
 	const struct cli_verb *verb;
 	int error;
 

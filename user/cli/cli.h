@@ -32,6 +32,8 @@ enum cli_option {
 	OPT_CONFIG,
 	OPT_LISTEN,
 	OPT_POOL,
+	OPT_FOLLOW,
+	OPT_SINCE,
 	OPT_MAX,
 };
 
@@ -41,6 +43,7 @@ struct cli {
 	const char *dir; /* of the pins */
 	bool is_json;
 	bool is_watching;
+	bool is_following;
 	bool is_dry_run;
 	bool is_forced;
 	bool is_yes;
@@ -48,6 +51,7 @@ struct cli {
 	bool wants_version;
 	const char *reason;
 	int64_t expect_epoch; /* -1: any */
+	int64_t since_s;      /* how long ago; -1: not asked */
 	const char *config;
 	const char *listen;
 	const char *pool;
@@ -95,6 +99,7 @@ int cmd_drain(const struct cli *cli);
 int cmd_undrain(const struct cli *cli);
 int cmd_explain(const struct cli *cli);
 int cmd_flows(const struct cli *cli);
+int cmd_events(const struct cli *cli);
 int cmd_agent(const struct cli *cli);
 int cmd_version(const struct cli *cli);
 int cmd_help(const struct cli *cli);

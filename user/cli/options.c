@@ -32,6 +32,8 @@ static const struct option_info {
 	[OPT_CONFIG] = {"config", 'c', "FILE", "apply this file at the start and at SIGHUP"},
 	[OPT_LISTEN] = {"listen", 0, "ADDR:PORT", "where /metrics is served (127.0.0.1:10717)"},
 	[OPT_POOL] = {"pool", 0, "NAME", "only flows of this pool"},
+	[OPT_FOLLOW] = {"follow", 'f', NULL, "those to come, until interrupted"},
+	[OPT_SINCE] = {"since", 0, "TIME", "only those of the last 30s, 10m, 2h, 1d"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
 
@@ -50,6 +52,29 @@ static int parse_epoch(const char *text, int64_t *out)
 	if (!errno && *text >= '0' && *text <= '9' && !*end && *out <= UINT32_MAX)
 		return 0;
 	log_error("--expect-epoch takes a number, as `serin status` shows it, not \"%s\"", text);
+	return CLI_USAGE;
+}
+
+/* "90", "90s", "10m", "2h", "1d" */
+static int parse_since(const char *text, int64_t *out)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = {{'\0', 1}, {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+	char *end;
+	long long number;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (errno || *text < '0' || *text > '9' || number > UINT32_MAX ||
+		    *end != units[i].unit || (*end && end[1]))
+			continue;
+		*out = number * units[i].seconds;
+		return 0;
+	}
+	log_error("--since takes a time like 30s, 10m, 2h or 1d, not \"%s\"", text);
 	return CLI_USAGE;
 }
 
@@ -119,6 +144,11 @@ static int set_option(struct cli *cli, enum cli_option option, const char *value
 	case OPT_POOL:
 		cli->pool = value;
 		break;
+	case OPT_FOLLOW:
+		cli->is_following = true;
+		break;
+	case OPT_SINCE:
+		return parse_since(value, &cli->since_s);
 	case OPT_MAX:
 		break;
 	}

@@ -20,7 +20,7 @@ struct libscols_table *table_new(const struct table_column *columns, size_t coun
 		int flags = (columns[i].is_number ? SCOLS_FL_RIGHT : 0) |
 			    (columns[i].is_tree ? SCOLS_FL_TREE : 0);
 
-		if (!scols_table_new_column(t, columns[i].name, 0, flags)) {
+		if (!scols_table_new_column(t, columns[i].name, columns[i].width, flags)) {
 			scols_unref_table(t);
 			return NULL;
 		}
@@ -54,6 +54,11 @@ void table_warn(struct libscols_line *row)
 {
 	if (row)
 		scols_line_set_color(row, "yellow");
+}
+
+void table_hide_head(struct libscols_table *t)
+{
+	scols_table_enable_noheadings(t, 1);
 }
 
 void table_print(struct libscols_table *t)

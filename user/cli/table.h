@@ -12,6 +12,7 @@ struct table_column {
 	const char *name;
 	bool is_number; /* aligned right */
 	bool is_tree;
+	unsigned int width; /* at least; 0: as wide as what is in it */
 };
 
 struct libscols_table *table_new(const struct table_column *columns, size_t count);
@@ -21,5 +22,7 @@ void table_set(struct libscols_line *row, size_t column, const char *format, ...
 	__attribute__((format(printf, 3, 4)));
 /* Makes a row stand out, where colours are wanted; what it says must be in the text too. */
 void table_warn(struct libscols_line *row);
+/* For rows that go on where a table printed before ended. */
+void table_hide_head(struct libscols_table *t);
 void table_print(struct libscols_table *t);
 void table_free(struct libscols_table *t);
