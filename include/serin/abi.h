@@ -126,7 +126,8 @@ struct serin_hashing {
 	__u32 table_size; /* Maglev slots of each pool, a prime */
 	__u8 affinity;
 	__u8 client_prefix6; /* affinity client: IPv6 clients by this many leading bits */
-	__u8 pad[2];
+	__u8 client_prefix4; /* and IPv4 clients: 1 .. 32 */
+	__u8 pad;
 };
 serin_static_assert(sizeof(struct serin_hashing) == 24, "ABI");
 

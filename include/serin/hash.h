@@ -92,6 +92,18 @@ SERIN_INLINE __u64 serin_prefix_mask_be(unsigned int bits)
 #endif
 }
 
+/* The same of an IPv4 client's address; bits is 1 .. 32. */
+SERIN_INLINE __u32 serin_prefix4_mask_be(unsigned int bits)
+{
+	__u32 mask = (__u32)(~0ull << ((32 - bits) & 63));
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap32(mask);
+#else
+	return mask;
+#endif
+}
+
 /*
  * serin_flow_hash() - the affinity key's hash.
  * @client: the client's address; @port_be: its port (affinity: connection only)
@@ -107,10 +119,13 @@ SERIN_INLINE __u64 serin_flow_hash(const struct serin_hashing *h, const struct s
 	__u64 high = serin_addr_high(client);
 	__u64 low = serin_addr_low(client);
 	__u64 tail = port_be;
+	__u32 addr4 = client->word_be[3];
 
 	if (h->affinity == SERIN_AFFINITY_CLIENT) {
 		tail = 0;
-		if (!is_v4) {
+		if (is_v4) {
+			addr4 &= serin_prefix4_mask_be(h->client_prefix4);
+		} else {
 			unsigned int bits = h->client_prefix6;
 
 			high &= serin_prefix_mask_be(bits > 64 ? 64 : bits);
@@ -118,7 +133,7 @@ SERIN_INLINE __u64 serin_flow_hash(const struct serin_hashing *h, const struct s
 		}
 	}
 	if (is_v4)
-		return serin_mix64(h->flow_key ^ (tail << 32 | client->word_be[3]));
+		return serin_mix64(h->flow_key ^ (tail << 32 | addr4));
 	return serin_mix64(serin_mix64(serin_mix64(h->flow_key ^ high) ^ low) ^ tail);
 }
 

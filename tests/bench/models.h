@@ -83,6 +83,7 @@ static inline void models_fill_service(struct model_service *svc, const struct s
 	svc->forwarding = SERIN_FORWARDING_NAT;
 	svc->affinity = SERIN_AFFINITY_CONNECTION;
 	svc->client_prefix6 = MODEL_PREFIX6_DEFAULT;
+	svc->client_prefix4 = MODEL_PREFIX4_DEFAULT;
 	svc->seed = model_default_seed(spec->name);
 	svc->table_size = spec->table_size ? spec->table_size : MODEL_TABLE_SIZE_DEFAULT;
 	svc->pool_count = spec->canary_count ? 2 : 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns the services of the tests of choices: five of three pools each, differing in affinity and
+ * Owns the services of the tests of choices: six of three pools each, differing in affinity and
  * family; any number of backends in each pool. The number of a backend's host tells its pool.
  * For inclusion by one test program each.
  */
@@ -45,6 +45,8 @@ static const struct choice_service choice_services[] = {
 	 8004, false, IPPROTO_TCP},
 	{"udp4", "192.0.2.1", "protocol: udp, affinity: connection", TARGETS4, 8005, true,
 	 IPPROTO_UDP},
+	{"net4", "192.0.2.6", "protocol: tcp, affinity: client, client_prefix4: 20", "", 8006, true,
+	 IPPROTO_TCP},
 };
 
 #define CHOICE_SERVICES (sizeof(choice_services) / sizeof(*choice_services))

@@ -303,6 +303,29 @@ static void test_an_empty_pool_falls_back_to_the_primary(void **state)
 	expect_fallbacks(svc, fallbacks);
 }
 
+/* Clients of one network are one client, whatever their ports; the next network is another. */
+static void test_a_network_is_one_client(void **state)
+{
+	const struct choice_service *svc = &choice_services[5];
+	uint32_t moved = 0;
+
+	(void)state;
+	for (int i = 0; i < MEMBERS; i++) {
+		struct in6_addr client = random_client(true), next = client;
+		struct frame f = client_frame(svc, &client, (uint16_t)lab_random(), FRAME_SYN);
+		unsigned int host = lab_choose(&f);
+
+		client.s6_addr[14] ^= (uint8_t)lab_below(16);
+		client.s6_addr[15] = (uint8_t)lab_random();
+		f = client_frame(svc, &client, (uint16_t)lab_random(), FRAME_SYN);
+		assert_int_equal(lab_choose(&f), host);
+		next.s6_addr[14] ^= 16;
+		f = client_frame(svc, &next, 1, FRAME_SYN);
+		moved += lab_choose(&f) != host;
+	}
+	assert_true(moved > MEMBERS / 2);
+}
+
 /* ---- targets ---- */
 
 static const struct {
@@ -404,6 +427,7 @@ int main(void)
 		CHOICE_TEST(test_pools_do_not_depend_on_backends_and_tables, start_plain),
 		CHOICE_TEST(test_pools_do_not_depend_on_drains, start_one_plain),
 		CHOICE_TEST(test_an_empty_pool_falls_back_to_the_primary, start_one_plain),
+		CHOICE_TEST(test_a_network_is_one_client, start_plain),
 		CHOICE_TEST(test_the_longest_target_wins, start),
 		CHOICE_TEST(test_targets_touch_nobody_else, start),
 		CHOICE_TEST(test_targets_hold_at_no_and_at_full_weight, start),

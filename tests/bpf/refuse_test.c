@@ -55,6 +55,12 @@ static void test_cohorts_change_only_without_a_canary(void **state)
 	       "~ service web: new client_prefix6\n");
 	s = lab_snapshot();
 	assert_int_equal(snapshot_find_service(s, "web")->client_prefix6, 48);
+	snapshot_free(s);
+	cohort(WEB(", seed: 12345, affinity: client, client_prefix6: 48, client_prefix4: 24",
+		   POOLS_AS_THEY_ARE),
+	       "~ service web: new client_prefix4\n");
+	s = lab_snapshot();
+	assert_int_equal(snapshot_find_service(s, "web")->client_prefix4, 24);
 	assert_int_equal(snapshot_find_service(s, "web")->affinity, SERIN_AFFINITY_CLIENT);
 	snapshot_free(s);
 }

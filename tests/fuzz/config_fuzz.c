@@ -115,6 +115,7 @@ static void check_service(const struct model *m, const struct model_service *svc
 	must(model_forwarding_name(svc->forwarding));
 	must(model_affinity_name(svc->affinity));
 	must(svc->client_prefix6 >= 1 && svc->client_prefix6 <= 128);
+	must(svc->client_prefix4 >= 1 && svc->client_prefix4 <= 32);
 	must(svc->table_size <= SERIN_TABLE_SIZE_MAX && is_prime_number(svc->table_size));
 	check_split(svc);
 	check_sources(svc);

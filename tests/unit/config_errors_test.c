@@ -214,6 +214,8 @@ static void test_values(void **state)
 		{GOOD "  seed: -1\n", 10, 9, "in digits alone, not '-1'"},
 		{GOOD "  client_prefix6: 0\n", 10, 19, "from 1 to 128"},
 		{GOOD "  client_prefix6: 129\n", 10, 19, "from 1 to 128"},
+		{GOOD "  client_prefix4: 0\n", 10, 19, "from 1 to 32"},
+		{GOOD "  client_prefix4: 33\n", 10, 19, "from 1 to 32"},
 		{GOOD "  protocol: tpc\n", 10, 13,
 		 "must be tcp or udp, not 'tpc'; did you mean 'tcp'?"},
 		{GOOD "  protocol: [tcp]\n", 10, 13, "must be one word, not a list"},

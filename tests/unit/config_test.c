@@ -76,6 +76,7 @@ static void test_defaults(void **state)
 	assert_int_equal(svc->affinity, SERIN_AFFINITY_CONNECTION);
 	assert_false(svc->track_always);
 	assert_int_equal(svc->client_prefix6, 64);
+	assert_int_equal(svc->client_prefix4, 32);
 	assert_true(svc->seed == model_default_seed("web"));
 	assert_int_equal(svc->table_size, 16381);
 	assert_int_equal(svc->primary, 0);
@@ -113,6 +114,7 @@ static const char all[] = "%YAML 1.1\n"
 			  "    table_size: 65537\n"
 			  "    seed: 18446744073709551615\n"
 			  "    client_prefix6: 128\n"
+			  "    client_prefix4: 1\n"
 			  "    affinity: client\n"
 			  "    track: always\n"
 			  "    forwarding: nat\n"
@@ -150,6 +152,7 @@ static void test_everything_given(void **state)
 	assert_int_equal(svc->affinity, SERIN_AFFINITY_CLIENT);
 	assert_true(svc->track_always);
 	assert_int_equal(svc->client_prefix6, 128);
+	assert_int_equal(svc->client_prefix4, 1);
 	assert_true(svc->seed == UINT64_MAX);
 	assert_int_equal(svc->table_size, 65537);
 	model_free(m);

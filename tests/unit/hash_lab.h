@@ -71,6 +71,7 @@ static inline struct serin_hashing hashing(uint64_t seed, enum serin_affinity af
 		.table_size = SLOTS,
 		.affinity = affinity,
 		.client_prefix6 = 64,
+		.client_prefix4 = 32,
 	};
 }
 

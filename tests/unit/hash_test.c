@@ -206,21 +206,73 @@ static void test_ipv6_clients_are_told_apart_by_their_prefix(void **state)
 	}
 }
 
-static void test_ipv4_clients_are_told_apart_by_every_bit(void **state)
+static void test_ipv4_clients_are_told_apart_by_their_prefix(void **state)
 {
 	struct serin_hashing h = hashing(9, SERIN_AFFINITY_CLIENT);
 
 	(void)state;
-	for (unsigned int len = 1; len <= 128; len += 7) {
+	for (unsigned int len = 1; len <= 32; len++) {
 		struct serin_addr a = v4((uint32_t)next_random());
 		uint64_t hash;
 
-		h.client_prefix6 = (uint8_t)len;
+		h.client_prefix4 = (uint8_t)len;
+		h.client_prefix6 = (uint8_t)(len * 4); /* the other family's */
 		hash = serin_flow_hash(&h, &a, 1);
-		for (unsigned int bit = 96; bit < 128; bit++) {
-			struct serin_addr b = with_flipped_bit(a, bit);
+		for (unsigned int bit = 0; bit < 32; bit++) {
+			struct serin_addr b = with_flipped_bit(a, 96 + bit);
 
-			assert_true(serin_flow_hash(&h, &b, 1) != hash);
+			if ((serin_flow_hash(&h, &b, 1) == hash) != (bit >= len))
+				fail_msg("/%u: bit %u", len, bit);
+		}
+	}
+}
+
+/* Connections are told apart by all there is, whatever the prefixes say. */
+static void test_prefixes_are_of_client_affinity_alone(void **state)
+{
+	struct serin_hashing h = hashing(9, SERIN_AFFINITY_CONNECTION), whole = h;
+
+	(void)state;
+	h.client_prefix4 = 1;
+	h.client_prefix6 = 1;
+	for (int i = 0; i < 1000; i++) {
+		struct serin_addr a = i % 2 ? v4((uint32_t)next_random())
+					    : v6(next_random(), next_random());
+
+		assert_true(serin_flow_hash(&h, &a, 1) == serin_flow_hash(&whole, &a, 1));
+	}
+}
+
+/* Where clients are by default may not change between versions: written down once. */
+static void test_clients_stay_where_they_are(void **state)
+{
+	static const struct {
+		uint64_t hash;
+		uint32_t point;
+	} wanted[SERIN_AFFINITY_MAX][4] = {
+		[SERIN_AFFINITY_CONNECTION] = {{0xc2f0ec13b69f212eull, 0x22ef2d73},
+					       {0xcebe2af8fd9444caull, 0xb40acdff},
+					       {0x440e15511c4fc312ull, 0xdbfb68d6},
+					       {0x0348f1e6f69c0feaull, 0xacec3ddf}},
+		[SERIN_AFFINITY_CLIENT] = {{0x38a94eab31d33fbfull, 0x34b7f1ef},
+					   {0x4ecb81a84c08e35cull, 0x949b9e29},
+					   {0x27fce2cfcbec57d8ull, 0x58a357f1},
+					   {0x676b14dbe67666fdull, 0x2f09a4a4}},
+	};
+	const struct serin_addr clients[] = {v4(0xc6336407), v4(0xcb0071fe),
+					     v6(0x20010db800000001ull, 1),
+					     v6(0x20010db80000000aull, 0xff00000000000000ull)};
+
+	(void)state;
+	for (int affinity = 0; affinity < SERIN_AFFINITY_MAX; affinity++) {
+		struct serin_hashing h = hashing(2026, affinity);
+
+		for (uint16_t i = 0; i < 4; i++) {
+			uint16_t port_be = htons((uint16_t)(40000 + i));
+			uint64_t hash = serin_flow_hash(&h, &clients[i], port_be);
+
+			assert_true(hash == wanted[affinity][i].hash);
+			assert_int_equal(serin_hash_point(&h, hash), wanted[affinity][i].point);
 		}
 	}
 }
@@ -234,7 +286,9 @@ int main(void)
 		cmocka_unit_test_setup(test_shares_are_the_weights, setup),
 		cmocka_unit_test_setup(test_client_affinity_ignores_the_port, setup),
 		cmocka_unit_test_setup(test_ipv6_clients_are_told_apart_by_their_prefix, setup),
-		cmocka_unit_test_setup(test_ipv4_clients_are_told_apart_by_every_bit, setup),
+		cmocka_unit_test_setup(test_ipv4_clients_are_told_apart_by_their_prefix, setup),
+		cmocka_unit_test_setup(test_prefixes_are_of_client_affinity_alone, setup),
+		cmocka_unit_test(test_clients_stay_where_they_are),
 	};
 
 	printf("seed %#llx\n", SEED);

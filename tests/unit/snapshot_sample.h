@@ -64,6 +64,8 @@ static void sample_init(void)
 		.protocol = IPPROTO_TCP,
 		.forwarding = SERIN_FORWARDING_NAT,
 		.affinity = SERIN_AFFINITY_CLIENT,
+		.client_prefix4 = 24,
+		.client_prefix6 = 56,
 		.epoch = 7,
 		.primary = 1,
 		.pools = sample_pools,

@@ -81,7 +81,8 @@ static void service_fields(void **state)
 	(void)state;
 	json_object_del(copy, "pools");
 	expect(copy, "{'name': 'web', 'vip': '192.0.2.10', 'port': 80, 'protocol': 'tcp',"
-		     " 'forwarding': 'nat', 'affinity': 'client', 'primary': 'stable', 'epoch': 7,"
+		     " 'forwarding': 'nat', 'affinity': 'client', 'client_prefix': 24,"
+		     " 'primary': 'stable', 'epoch': 7,"
 		     " 'settled': false, 'tracked': false,"
 		     " 'last_change': {'when': '2023-11-14T22:13:20.123Z', 'actor': 'weight',"
 		     " 'reason': 'canary 1.4', 'uid': 1000}}");

@@ -208,6 +208,8 @@ static const struct schema_field service_fields[] = {
 	 WORDS(struct model_service, track_always, track_words)},
 	{"client_prefix6", value_read_number, offsetof(struct model_service, client_prefix6), false,
 	 NUMBER(struct model_service, client_prefix6, 1, 128)},
+	{"client_prefix4", value_read_number, offsetof(struct model_service, client_prefix4), false,
+	 NUMBER(struct model_service, client_prefix4, 1, 32)},
 	{"seed", value_read_number, offsetof(struct model_service, seed), false,
 	 NUMBER(struct model_service, seed, 0, UINT64_MAX)},
 	{"table_size", read_table_size, offsetof(struct model_service, table_size), false,
@@ -245,6 +247,7 @@ static void read_service(struct reader *r, const struct node *value, void *item)
 	svc->gue_port = MODEL_GUE_PORT;
 	svc->affinity = SERIN_AFFINITY_CONNECTION;
 	svc->client_prefix6 = MODEL_PREFIX6_DEFAULT;
+	svc->client_prefix4 = MODEL_PREFIX4_DEFAULT;
 	svc->table_size = MODEL_TABLE_SIZE_DEFAULT;
 	svc->primary = SERVICE_PRIMARY_UNKNOWN;
 	r->service = svc;

@@ -24,6 +24,7 @@ static struct serin_hashing hashing_of(const struct service_plan *s)
 		.table_size = s->model->table_size,
 		.affinity = s->model->affinity,
 		.client_prefix6 = s->model->client_prefix6,
+		.client_prefix4 = s->model->client_prefix4,
 	};
 }
 

@@ -183,6 +183,7 @@ struct snapshot_service {
 	struct snapshot_ports ports;
 	enum serin_affinity affinity;
 	uint8_t client_prefix6;
+	uint8_t client_prefix4;
 	uint64_t seed;
 	uint32_t table_size;
 	uint32_t epoch;

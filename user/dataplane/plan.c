@@ -107,23 +107,31 @@ static bool has_weight_outside_primary(const struct dataplane *dp, uint32_t serv
 	return split_others_ppm(&live) > 0;
 }
 
-/* Settings that decide which clients fall to which pool. */
+/* The setting that decides which clients fall to which pool and that the model has another of. */
+static const char *new_cohort(const struct dataplane *dp, const struct service_plan *s)
+{
+	const struct serin_hashing *now = &dp->services[s->id].now;
+	const struct model_service *m = s->model;
+
+	if (dp->info[s->id].seed != m->seed)
+		return "seed";
+	if (now->affinity != m->affinity)
+		return "affinity";
+	if (m->affinity != SERIN_AFFINITY_CLIENT)
+		return NULL;
+	if (now->client_prefix6 != m->client_prefix6)
+		return "client_prefix6";
+	return now->client_prefix4 != m->client_prefix4 ? "client_prefix4" : NULL;
+}
+
 static int plan_cohort(struct dataplane *dp, struct plan *p, const struct service_plan *s)
 {
-	const struct serin_service *svc = &dp->services[s->id];
 	const struct serin_service_info *info = &dp->info[s->id];
 	const struct model_service *m = s->model;
-	const char *what = NULL;
+	const char *what = s->is_new ? NULL : new_cohort(dp, s);
 
 	if (s->is_new)
 		return 0;
-	if (info->seed != m->seed)
-		what = "seed";
-	else if (svc->now.affinity != m->affinity)
-		what = "affinity";
-	else if (svc->now.client_prefix6 != m->client_prefix6 &&
-		 m->affinity == SERIN_AFFINITY_CLIENT)
-		what = "client_prefix6";
 	if (what && has_weight_outside_primary(dp, s->id)) {
 		log_error(
 			"service %s: a new %s would move clients between pools in the middle of a "

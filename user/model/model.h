@@ -18,6 +18,7 @@
 #define MODEL_SLOTS_PER_BACKEND	 100u /* fewer and shares of backends get coarse */
 #define MODEL_BACKEND_WEIGHT_MAX 1000u
 #define MODEL_PREFIX6_DEFAULT	 64u
+#define MODEL_PREFIX4_DEFAULT	 32u
 #define MODEL_SOURCES_MAX	 16u
 #define MODEL_SOURCE_PORT_LOW	 1024u
 #define MODEL_SOURCE_PORT_HIGH	 65535u
@@ -88,6 +89,7 @@ struct model_service {
 	enum serin_affinity affinity;
 	bool track_always;	  /* false: only flows whose place in the split changed are kept */
 	uint8_t client_prefix6;	  /* 1 .. 128 */
+	uint8_t client_prefix4;	  /* 1 .. 32 */
 	uint64_t seed;		  /* default: model_default_seed() */
 	uint32_t table_size;	  /* a prime */
 	size_t primary;		  /* index into pools */

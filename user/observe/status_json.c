@@ -214,6 +214,11 @@ static json_t *service_json(const struct snapshot_service *svc)
 	failures |= set_forwarding(o, svc);
 	failures |= json_object_set_new(o, "affinity",
 					name_or_null(model_affinity_name(svc->affinity)));
+	if (svc->affinity == SERIN_AFFINITY_CLIENT)
+		failures |= json_object_set_new(o, "client_prefix",
+						json_integer(net_is_v4(&svc->vip)
+								     ? svc->client_prefix4
+								     : svc->client_prefix6));
 	failures |=
 		json_object_set_new(o, "primary", map_text(primary->name, sizeof(primary->name)));
 	failures |= json_object_set_new(o, "epoch", json_integer(svc->epoch));
