@@ -76,12 +76,12 @@ static __always_inline int choose_by_target(const struct serin_service *svc, __u
 		.service_be = bpf_htonl(service_id),
 		.client = *client,
 	};
-	__u32 *pool;
+	__u32 *rule;
 
 	if (!(READ_ONCE(svc->flags) & SERIN_SERVICE_TARGETS))
 		return -1;
-	pool = bpf_map_lookup_elem(&targets, &key);
-	return pool ? (int)(*pool % SERIN_MAX_POOLS) : -1;
+	rule = bpf_map_lookup_elem(&targets, &key);
+	return rule ? (int)(*rule % SERIN_MAX_POOLS) : -1;
 }
 
 /*

@@ -131,13 +131,14 @@ struct {
 
 /*
  * Rules that send new flows of a client prefix to one pool whatever the split says.
- * key: service and client prefix; value: pool; writer: user space; reader: choose_pool()
- * size: at most 1,000,000, allocated one by one
+ * key: service and client prefix; value: length and pool; writer: user space; reader:
+ * choose_by_target(); size: limits.targets, allocated one by one, and one more: before Linux 6.13
+ * a full one takes no other pool for a rule it has, either
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1000000);
+	__uint(max_entries, 1);
 	__type(key, struct serin_target_key);
 	__type(value, __u32);
 } targets SEC(".maps");

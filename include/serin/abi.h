@@ -254,6 +254,10 @@ struct serin_target_key {
 };
 serin_static_assert(sizeof(struct serin_target_key) == 24, "ABI");
 
+/* A rule's value: its prefix' length, of 128, above its pool: a look-up by itself tells no key. */
+#define SERIN_TARGET_LEN_SHIFT 8
+#define SERIN_TARGET_POOL_MASK 0xffu
+
 /*
  * The flow table: buckets of four IPv4 or two IPv6 entries; a flow is in one of two buckets that a
  * keyed hash names. Keys are whole, so there is no false match.

@@ -17,7 +17,7 @@ struct serin_meta {
 	__u32 backend_buckets;
 	__u32 flow_buckets;		    /* of each of the two flow tables */
 	__u32 idle_s[SERIN_FLOW_STATE_MAX]; /* entries idle for longer bind nobody */
-	__u32 pad;
+	__u32 max_targets;
 	__u64 flow_secret[2];
 	__u64 program_id; /* hash of the BPF object that runs */
 	char made_by[32]; /* version of the serin that loaded it */
@@ -49,8 +49,10 @@ struct serin_service_info {
 	char name[SERIN_NAME_LEN]; /* empty: slot free */
 	__u64 seed;
 	__u32 table_size; /* tables are built to this; the packet path's own follows when all are */
-	__u32 first_event;	  /* low word of the first one's number that may tell of it */
+	__u32 first_event;  /* low word of the first one's number that may tell of it */
+	__u32 target_count; /* rules for source prefixes */
+	__u32 pad;
 	struct serin_change last; /* who shifted, drained or applied last */
 	struct serin_pool_info pool[SERIN_MAX_POOLS];
 };
-serin_static_assert(sizeof(struct serin_service_info) == 176 + 56 * SERIN_MAX_POOLS, "ABI");
+serin_static_assert(sizeof(struct serin_service_info) == 184 + 56 * SERIN_MAX_POOLS, "ABI");

@@ -11,7 +11,7 @@ lab_nginx "${LAB_BACKENDS[@]}"
 {
 	lab_config eth0
 	lab_service web4 "$LAB_VIP4" 80/tcp connection canary=0 stable
-	printf '    targets:\n      - {source: 10.1.0.0/25, pool: canary}\n'
+	printf '    targets:\n      - {sources: [10.1.0.0/26, 10.1.0.64/26], pool: canary}\n'
 	printf '      - {source: 10.1.0.8/32, pool: stable}\n'
 	lab_service web6 "$LAB_VIP6" 80/tcp client canary=0 stable
 	printf '    targets:\n      - {source: "2001:db8:c:1::/64", pool: canary}\n'
@@ -28,6 +28,8 @@ expect "IPv4 clients of the canary at 0 %" "$(in_canary "$LAB_VIP4")" "$wanted"
 expect "IPv6 clients of the canary at 0 %" "$(in_canary "$LAB_VIP6")" 2001:db8:c:1::1
 expect "explain" "$(serin explain web4 10.1.0.9:1234 -o json | jq -r '.pool + " " + .reason')" \
 	"canary target"
+expect "rules in status" "$(serin status -o json |
+	jq -c '[.services[] | {(.name): .targets.sources}] | add')" '{"web4":3,"web6":1}'
 
 serin weight web4 canary=100 >/dev/null
 expect "IPv4 clients of stable at 100 %" "$(in_canary "$LAB_VIP4" | wc -l)" 199

@@ -132,6 +132,7 @@ static void check_model(const struct model *m)
 	must(m->service_count > 0 && m->service_count <= m->limits.services);
 	must(m->limits.backends >= 1 && m->limits.backends <= SERIN_MAX_BACKENDS);
 	must(m->limits.flows >= 1);
+	must(m->limits.targets >= 1);
 	for (size_t i = 0; i < m->service_count; i++)
 		check_service(m, &m->services[i]);
 }

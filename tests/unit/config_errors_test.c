@@ -127,7 +127,14 @@ static void test_keys_and_types(void **state)
 		 "at least one backend"},
 		{SERVICE "  pools:\n  - name: a\n    backends: [{port: 1}]\n", 9, 16,
 		 "a backend needs the key 'address'"},
-		{GOOD "  targets: [{pool: stable}]\n", 10, 13, "a target needs the key 'source'"},
+		{GOOD "  targets: [{pool: stable}]\n", 10, 13,
+		 "a target needs the key 'source' or 'sources'"},
+		{GOOD "  targets: [{source: 10.0.0.0/8}]\n", 10, 13,
+		 "a target needs the key 'pool'"},
+		{GOOD "  targets: [{sources: [], pool: stable}]\n", 10, 23,
+		 "'sources' needs at least one prefix"},
+		{GOOD "  targets: [{sources: 10.0.0.0/8, pool: stable}]\n", 10, 23,
+		 "'sources' must be a list, not text"},
 		{TOP, 1, 1, "needs the key 'services'"},
 		{TOP "services: []\n", 3, 11, "'services' needs at least one service"},
 	};
@@ -158,6 +165,7 @@ static void test_top(void **state)
 		{GOOD "limits: {services: 65535}\n", 10, 20, "from 1 to 65534"},
 		{GOOD "limits: {backends: 1048575}\n", 10, 20, "from 1 to 1048574"},
 		{GOOD "limits: {flows: 16777217}\n", 10, 17, "from 1 to 16777216"},
+		{GOOD "limits: {targets: 16777217}\n", 10, 19, "from 1 to 16777216"},
 		{GOOD "idle: 60\n", 10, 7, "'idle' must be a mapping, not text"},
 		{GOOD "idle: {sin: 1}\n", 10, 8,
 		 "unknown key 'sin' in 'idle'; did you mean 'syn'?"},
@@ -166,6 +174,9 @@ static void test_top(void **state)
 		{GOOD "idle: {closing: 1.5}\n", 10, 17, "'closing' must be a whole number"},
 		{GOOD "idle: {udp: 2m}\n", 10, 13, "'udp' must be a whole number"},
 		{CANARY "limits: {backends: 1}\n", 12, 20, "2 backends, but room for 1"},
+		{GOOD "  targets: [{sources: [10.0.0.0/8, 10.0.0.0/9], pool: stable}]\n"
+		      "limits: {targets: 1}\n",
+		 11, 19, "2 targets, but room for 1"},
 		{GOOD SECOND("b", "192.0.2.1", "10.0.0.1") "limits: {services: 1}\n", 12, 20,
 		 "2 services, but room for 1"},
 	};
@@ -235,6 +246,8 @@ static void test_values(void **state)
 		{GOOD "  targets: [{source: 10.0.0.0/33, pool: stable}]\n", 10, 22,
 		 "is not a prefix"},
 		{GOOD "  targets: [{source: [], pool: stable}]\n", 10, 22, "a prefix, not a list"},
+		{GOOD "  targets: [{sources: [10.0.0.0/8, x], pool: stable}]\n", 10, 36,
+		 "'x' is not a prefix"},
 	};
 
 	(void)state;
@@ -267,6 +280,13 @@ static void test_one_service(void **state)
 		      "  - {source: 10.0.0.0/16, pool: stable}\n"
 		      "  - {source: 10.1.2.3/8, pool: stable}\n",
 		 13, 14, "line 11 has a target for '10.1.2.3/8' already"},
+		{GOOD "  targets:\n"
+		      "  - {source: 10.0.0.0/8, pool: stable}\n"
+		      "  - {sources: [10.0.0.0/16,\n"
+		      "    10.1.2.3/8], pool: stable}\n",
+		 13, 5, "line 11 has a target for '10.1.2.3/8' already"},
+		{GOOD "  targets: [{sources: [10.0.0.0/8, \"::/0\"], pool: stable}]\n", 10, 36,
+		 "IPv6 prefix"},
 		{BACKEND("10.0.0.1}, {address: 10.0.0.2}, {address: 10.0.0.1"), 5, 83,
 		 "10.0.0.1:80 (tcp) is a backend of this pool already"},
 		{GOOD POOL("canary", "10.0.0.11"), 11, 26,

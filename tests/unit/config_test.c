@@ -98,6 +98,7 @@ static const char all[] = "%YAML 1.1\n"
 			  "      - {source: 198.51.100.7/24, pool: canary}\n"
 			  "      - {source: 203.0.113.9, pool: stable}\n"
 			  "      - {source: 0.0.0.0/0, pool: baseline}\n"
+			  "      - {sources: [192.0.2.0/24, 192.0.2.7], pool: stable}\n"
 			  "    primary: stable\n"
 			  "    pools:\n"
 			  "      - name: canary\n"
@@ -122,7 +123,8 @@ static const char all[] = "%YAML 1.1\n"
 			  "    port: 65535\n"
 			  "    vip: 192.0.2.10\n"
 			  "    name: \"web-1.2_x\"\n"
-			  "limits: {services: 65534, backends: 5, flows: 16777216}\n"
+			  "limits: {services: 65534, backends: 5, flows: 16777216,\n"
+			  "         targets: 16777216}\n"
 			  "idle: {udp: 4, closing: 3, established: 604800, syn: 1}\n"
 			  "interfaces:\n"
 			  "  - eth0\n"
@@ -142,6 +144,7 @@ static void test_everything_given(void **state)
 	assert_int_equal(m->limits.services, 65534);
 	assert_int_equal(m->limits.backends, 5);
 	assert_int_equal(m->limits.flows, 16777216);
+	assert_int_equal(m->limits.targets, 16777216);
 	assert_int_equal(m->idle.syn_s, 1);
 	assert_int_equal(m->idle.established_s, 604800);
 	assert_int_equal(m->idle.closing_s, 3);
@@ -172,7 +175,7 @@ static void test_pools_are_in_order_and_targets_name_them(void **state)
 	assert_backend(&svc->pools[0].backends[0], "10.0.0.21", 8080, 1);
 	assert_backend(&svc->pools[1].backends[0], "10.0.0.11", 8081, 1000);
 	assert_backend(&svc->pools[1].backends[1], "10.0.0.12", 65535, 1);
-	assert_int_equal(svc->target_count, 3);
+	assert_int_equal(svc->target_count, 5);
 	assert_address(&svc->targets[0].prefix, "198.51.100.0");
 	assert_int_equal(svc->targets[0].prefix_len, 96 + 24);
 	assert_int_equal(svc->targets[0].pool, 0);
@@ -180,6 +183,11 @@ static void test_pools_are_in_order_and_targets_name_them(void **state)
 	assert_int_equal(svc->targets[1].pool, 1);
 	assert_int_equal(svc->targets[2].prefix_len, 96);
 	assert_int_equal(svc->targets[2].pool, 2);
+	assert_address(&svc->targets[3].prefix, "192.0.2.0");
+	assert_int_equal(svc->targets[3].prefix_len, 96 + 24);
+	assert_address(&svc->targets[4].prefix, "192.0.2.7");
+	assert_int_equal(svc->targets[4].prefix_len, 128);
+	assert_true(svc->targets[3].pool == 1 && svc->targets[4].pool == 1);
 	model_free(m);
 }
 

@@ -20,6 +20,7 @@ static void test_a_new_model_is_empty_with_limits(void **state)
 	assert_true(m->limits.services > 0);
 	assert_true(m->limits.backends > 0 && m->limits.backends <= SERIN_MAX_BACKENDS);
 	assert_true(m->limits.flows > 0);
+	assert_true(m->limits.targets >= 100000);
 	model_free(m);
 	model_free(NULL);
 }

@@ -65,6 +65,7 @@ static void sample_init(void)
 		.forwarding = SERIN_FORWARDING_NAT,
 		.affinity = SERIN_AFFINITY_CLIENT,
 		.client_prefix4 = 24,
+		.target_count = 100000,
 		.client_prefix6 = 56,
 		.epoch = 7,
 		.primary = 1,

@@ -95,6 +95,8 @@ static const struct schema_field limits_fields[] = {
 	 LIMIT(SERIN_MAX_BACKENDS)},
 	{"flows", value_read_number, offsetof(struct model_limits, flows), false,
 	 LIMIT(MODEL_FLOWS_MAX)},
+	{"targets", value_read_number, offsetof(struct model_limits, targets), false,
+	 LIMIT(MODEL_TARGETS_MAX)},
 };
 static const struct schema limits_schema = {"'limits'", limits_fields, COUNT_OF(limits_fields)};
 
@@ -136,17 +138,19 @@ static void validate(struct reader *r, const struct node *root)
 {
 	const struct model *m = r->model;
 	const struct node *node = node_items(root, "services");
-	size_t backends = 0;
+	size_t backends = 0, targets = 0;
 
 	for (size_t i = 0; i < m->service_count; i++, node = node->next) {
 		validate_service(r, node, &m->services[i]);
 		for (size_t j = 0; j < m->services[i].pool_count; j++)
 			backends += m->services[i].pools[j].backend_count;
+		targets += m->services[i].target_count;
 	}
 	validate_unique(r, root);
 	validate_sources(r, root);
 	check_limit(r, root, "services", m->service_count, m->limits.services);
 	check_limit(r, root, "backends", backends, m->limits.backends);
+	check_limit(r, root, "targets", targets, m->limits.targets);
 }
 
 static int read_model(struct reader *r, const char *text, size_t len)

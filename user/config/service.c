@@ -6,6 +6,7 @@
 #include "config/prime.h"
 #include "config/source.h"
 #include "config/suggest.h"
+#include "config/targets.h"
 #include "config/values.h"
 #include "lib/net.h"
 #include "model/model.h"
@@ -74,8 +75,7 @@ static bool are_pools_named(const struct model_service *svc)
 	return svc->pool_count > 0;
 }
 
-/* The index of the pool a text names, or -1 and an error. */
-static int read_pool_name(struct reader *r, const struct node *value, const struct schema_field *f)
+int service_read_pool_name(struct reader *r, const struct node *value, const struct schema_field *f)
 {
 	const struct model_service *svc = r->service;
 	struct suggest near = {0};
@@ -99,57 +99,11 @@ static void read_primary(struct reader *r, const struct node *value, const struc
 			 void *object)
 {
 	struct model_service *svc = object;
-	int pool = read_pool_name(r, value, f);
+	int pool = service_read_pool_name(r, value, f);
 
 	if (pool >= 0)
 		svc->primary = (size_t)pool;
 }
-
-static void read_target_pool(struct reader *r, const struct node *value,
-			     const struct schema_field *f, void *object)
-{
-	struct model_target *target = object;
-	int pool = read_pool_name(r, value, f);
-
-	if (pool >= 0)
-		target->pool = (uint8_t)pool;
-}
-
-static void read_target_source(struct reader *r, const struct node *value,
-			       const struct schema_field *f, void *object)
-{
-	struct model_target *target = object;
-
-	if (!value_is_text(r, value, f, "a prefix"))
-		return;
-	if (net_parse_prefix(value->text, &target->prefix, &target->prefix_len))
-		errors_add(&r->errors, value->at,
-			   "'%.60s' is not a prefix like 198.51.100.0/24 or 2001:db8::/32",
-			   value->text);
-}
-
-static const struct schema_field target_fields[] = {
-	{"source", read_target_source, 0, true, NULL},
-	{"pool", read_target_pool, 0, true, NULL},
-};
-static const struct schema target_schema = {"a target", target_fields, COUNT_OF(target_fields)};
-
-static void read_target(struct reader *r, const struct node *value, void *item)
-{
-	struct model_target *target = item;
-
-	target->prefix_len = SERVICE_PREFIX_UNKNOWN;
-	schema_read_map(r, value, &target_schema, target);
-}
-
-static const struct schema_list target_list = {
-	.item = "target",
-	.item_size = sizeof(struct model_target),
-	.count_offset = offsetof(struct model_service, target_count),
-	.max = UINT32_MAX,
-	.may_be_empty = true,
-	.read_item = read_target,
-};
 
 static void read_table_size(struct reader *r, const struct node *value,
 			    const struct schema_field *f, void *object)
@@ -185,7 +139,8 @@ static const struct value_word affinity_words[] = {{"connection", SERIN_AFFINITY
 						   {"client", SERIN_AFFINITY_CLIENT}};
 static const struct value_word track_words[] = {{"changed", false}, {"always", true}};
 
-/* In this order: backends want the service's port, what names a pool wants the pools. */
+/* In this order: backends want the service's port, what names a pool wants the pools, targets want
+ * the VIP. */
 static const struct schema_field service_fields[] = {
 	{"name", value_read_name, offsetof(struct model_service, name), true, NULL},
 	{"vip", value_read_address, offsetof(struct model_service, vip), true, NULL},
@@ -216,7 +171,7 @@ static const struct schema_field service_fields[] = {
 	 NUMBER(struct model_service, table_size, 2, SERIN_TABLE_SIZE_MAX)},
 	{"pools", schema_read_list, offsetof(struct model_service, pools), true, &pool_list},
 	{"primary", read_primary, 0, false, NULL},
-	{"targets", schema_read_list, offsetof(struct model_service, targets), false, &target_list},
+	{"targets", targets_read, 0, false, NULL},
 };
 static const struct schema service_schema = {"a service", service_fields, COUNT_OF(service_fields)};
 _Static_assert(COUNT_OF(service_fields) <= SCHEMA_FIELDS_MAX, "the walker keeps one key of each");

@@ -85,5 +85,4 @@ void validate_service(struct reader *r, const struct node *node, const struct mo
 	check_weights(r, pools, svc);
 	check_slots(r, node, pools, svc);
 	validate_forwarding(r, node, svc);
-	validate_targets(r, node_items(node, "targets"), svc);
 }

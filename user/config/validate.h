@@ -16,8 +16,6 @@ void validate_service(struct reader *r, const struct node *node, const struct mo
 /* That its way to the backends and what is said of it go together. */
 void validate_forwarding(struct reader *r, const struct node *node,
 			 const struct model_service *svc);
-/* Its targets; @first is the first in the text. */
-void validate_targets(struct reader *r, const struct node *first, const struct model_service *svc);
 /* No service's name, VIP or backend is another's. */
 void validate_unique(struct reader *r, const struct node *root);
 /* No source stands for anybody else: a VIP, a backend, another service's clients. */

@@ -164,7 +164,8 @@ static int tell_program(struct dataplane *dp, struct plan *p, bool is_fresh, boo
 			  SERIN_VERSION, dp->meta.max_services, dp->meta.max_backends,
 			  dp->meta.max_flows);
 	else if (limits->services != dp->meta.max_services ||
-		 limits->backends != dp->meta.max_backends || limits->flows != dp->meta.max_flows)
+		 limits->backends != dp->meta.max_backends || limits->flows != dp->meta.max_flows ||
+		 limits->targets != dp->meta.max_targets)
 		log_warning("limits differ from those of the running maps; they take effect after "
 			    "`serin detach` and `serin apply`");
 	return !is_fresh && dry_run ? dp_upgrade(dp, true, p->changes) : 0;

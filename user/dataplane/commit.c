@@ -247,11 +247,13 @@ static void commit_flags(struct dataplane *dp, const struct service_plan *s)
 
 static int commit_targets(struct dataplane *dp, const struct plan *p)
 {
-	size_t differences = 0;
-	int error = dp_targets_sync(dp, p->targets, p->target_count, false, &differences);
+	int error = dp_targets_write(dp, &p->targets, &p->targets_gone);
 
-	for (size_t i = 0; i < p->model->service_count; i++)
+	for (size_t i = 0; i < p->model->service_count; i++) {
+		dp->info[p->services[i].id].target_count =
+			(uint32_t)p->model->services[i].target_count;
 		commit_flags(dp, &p->services[i]);
+	}
 	return error;
 }
 

@@ -184,6 +184,7 @@ struct snapshot_service {
 	enum serin_affinity affinity;
 	uint8_t client_prefix6;
 	uint8_t client_prefix4;
+	uint32_t target_count; /* rules for source prefixes */
 	uint64_t seed;
 	uint32_t table_size;
 	uint32_t epoch;

@@ -88,6 +88,7 @@ struct dataplane {
 	struct serin_switches *switches;
 	struct serin_source_set *source_sets;
 	struct serin_event_log *event_log;
+	size_t target_count; /* rules there were when they were last read */
 	uint8_t *is_gone; /* by id: backends freed whose flows are still to be forgotten; or NULL */
 };
 
@@ -397,13 +398,19 @@ struct dp_target {
 	uint32_t pool;
 };
 
+struct dp_targets {
+	struct dp_target *list;
+	size_t count;
+};
+
 struct serin_target_key dp_target_key(uint32_t service, const struct in6_addr *prefix,
 				      uint8_t prefix_len);
-/* Makes the rules of all services these (it sorts them); adds to `differences`. */
-int dp_targets_sync(struct dataplane *dp, struct dp_target *wanted, size_t count, bool dry_run,
-		    size_t *differences);
-
-/* The rule that holds a client: the kernel's own answer, and the length of its prefix. */
+/* Leaves of the rules wanted, of all services, those that are to be put: new or with another pool;
+ * and fills in those that are to go. -ENOSPC: too many, which it tells. */
+int dp_targets_compare(struct dataplane *dp, struct dp_targets *wanted, struct dp_targets *gone);
+int dp_targets_write(struct dataplane *dp, const struct dp_targets *put,
+		     const struct dp_targets *gone);
+/* The rule that holds a client: the kernel's own answer. */
 bool dp_target_match(struct dataplane *dp, uint32_t service, const struct serin_addr *client,
 		     uint8_t *pool, uint8_t *prefix_len);
 

@@ -45,6 +45,7 @@ static struct serin_meta make_meta(const struct model *m)
 		.max_services = limits->services,
 		.max_backends = limits->backends,
 		.max_flows = limits->flows,
+		.max_targets = limits->targets,
 		.service_buckets = next_power_of_two(limits->services / 4 + 16),
 		.backend_buckets = next_power_of_two(limits->backends / 4 + 16),
 		/* Four ways, half full. */
@@ -107,6 +108,8 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 		return m->max_backends;
 	case DP_MAP_BACKEND_INDEX:
 		return m->backend_buckets;
+	case DP_MAP_TARGETS:
+		return m->max_targets + 1;
 	case DP_MAP_FLOWS4:
 	case DP_MAP_FLOWS6:
 		return m->flow_buckets;

@@ -316,11 +316,11 @@ static int plan_alloc(const struct dataplane *dp, struct plan *p)
 	p->interfaces = calloc(p->model->interface_count + 1, sizeof(*p->interfaces));
 	p->services = calloc(p->model->service_count + 1, sizeof(*p->services));
 	p->backends = calloc(p->hop_count + 1, sizeof(*p->backends));
-	p->targets = calloc(targets + 1, sizeof(*p->targets));
+	p->targets.list = calloc(targets + 1, sizeof(*p->targets.list));
 	p->keeps_service = calloc(dp->meta.max_services + 1, 1);
 	p->keeps_backend = calloc(dp->meta.max_backends + 1, 1);
 	p->shares = calloc(dp->meta.max_services + 1, 1);
-	return p->interfaces && p->services && p->backends && p->targets && p->keeps_service &&
+	return p->interfaces && p->services && p->backends && p->targets.list && p->keeps_service &&
 			       p->keeps_backend && p->shares
 		       ? 0
 		       : -ENOMEM;
@@ -373,7 +373,7 @@ static int plan_services(struct dataplane *dp, struct rtnl *rtnl, struct plan *p
 int plan_build(struct dataplane *dp, struct rtnl *rtnl, struct plan *p)
 {
 	struct roster roster = {};
-	size_t rules = 0;
+	size_t rules;
 	int error;
 
 	error = plan_alloc(dp, p);
@@ -392,7 +392,8 @@ int plan_build(struct dataplane *dp, struct rtnl *rtnl, struct plan *p)
 	if (!error)
 		error = plan_check_hops(p);
 	if (!error)
-		error = dp_targets_sync(dp, p->targets, p->target_count, true, &rules);
+		error = dp_targets_compare(dp, &p->targets, &p->targets_gone);
+	rules = p->targets.count + p->targets_gone.count;
 	if (!error && rules)
 		plan_tell(p, "~ %zu target rule%s", rules, rules == 1 ? "" : "s");
 	if (!error)
@@ -408,7 +409,8 @@ void plan_fini(struct plan *p)
 	free(p->services);
 	free(p->backends);
 	free(p->hops);
-	free(p->targets);
+	free(p->targets.list);
+	free(p->targets_gone.list);
 	free(p->settles);
 	free(p->sources);
 	free(p->keeps_service);

@@ -52,8 +52,8 @@ struct plan {
 	size_t backend_count;
 	uint32_t *running; /* ids of the backends that run, by service and endpoint */
 	size_t running_count;
-	struct dp_target *targets;
-	size_t target_count;
+	struct dp_targets targets;	/* wanted; then those that are to be put */
+	struct dp_targets targets_gone; /* that are there and not wanted */
 	uint8_t *settles; /* by id: 1 if it settles before anything else is done; or NULL */
 	struct source_plan *sources; /* of all services, in order of key and port */
 	size_t source_count;

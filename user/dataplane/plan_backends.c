@@ -152,7 +152,7 @@ void plan_targets(struct plan *p, const struct service_plan *s)
 	for (size_t i = 0; i < s->model->target_count; i++) {
 		const struct model_target *t = &s->model->targets[i];
 
-		p->targets[p->target_count++] = (struct dp_target){
+		p->targets.list[p->targets.count++] = (struct dp_target){
 			.key = dp_target_key(s->id, &t->prefix, t->prefix_len),
 			.pool = s->slot[t->pool],
 		};

@@ -204,6 +204,7 @@ static int copy_service(struct copying *c, uint32_t id, struct snapshot_service 
 		.affinity = svc->now.affinity,
 		.client_prefix6 = svc->now.client_prefix6,
 		.client_prefix4 = svc->now.client_prefix4,
+		.target_count = info->target_count,
 		.seed = info->seed,
 		.table_size = svc->now.table_size,
 		.is_settled = !svc->changed_ns,

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Target rules: the wanted set against the one in the kernel, both sorted, walked side by side. */
+/*
+ * Target rules: the wanted set against the one in the kernel, both sorted, walked side by side. A
+ * service may have a hundred thousand: maps are read and written many entries a system call.
+ */
 #include "dataplane/internal.h"
 
 #include <arpa/inet.h>
@@ -9,6 +12,14 @@
 #include <string.h>
 
 #include "lib/log.h"
+
+#define BATCH 4096u
+
+/* The form in which the kernel takes and gives many entries. */
+struct batch {
+	struct serin_target_key keys[BATCH];
+	uint32_t values[BATCH];
+};
 
 struct serin_target_key dp_target_key(uint32_t service, const struct in6_addr *prefix,
 				      uint8_t prefix_len)
@@ -22,126 +33,178 @@ struct serin_target_key dp_target_key(uint32_t service, const struct in6_addr *p
 	return key;
 }
 
+static uint32_t value_of(const struct dp_target *t)
+{
+	return (t->key.prefix_len - 32) << SERIN_TARGET_LEN_SHIFT | t->pool;
+}
+
 static int by_key(const void *a, const void *b)
 {
 	return memcmp(&((const struct dp_target *)a)->key, &((const struct dp_target *)b)->key,
 		      sizeof(struct serin_target_key));
 }
 
-static int append(struct dp_target **list, size_t *count, size_t *room,
-		  const struct dp_target *target)
-{
-	if (*count == *room) {
-		size_t more = *room ? *room * 2 : 64;
-		struct dp_target *grown = reallocarray(*list, more, sizeof(**list));
+/* ---- reading ---- */
 
-		if (!grown)
-			return -ENOMEM;
-		*list = grown;
-		*room = more;
-	}
-	(*list)[(*count)++] = *target;
+static int append(struct dp_targets *to, const struct batch *b, size_t count)
+{
+	struct dp_target *grown = reallocarray(to->list, to->count + count + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	to->list = grown;
+	for (size_t i = 0; i < count; i++)
+		to->list[to->count++] = (struct dp_target){
+			.key = b->keys[i],
+			.pool = b->values[i] & SERIN_TARGET_POOL_MASK,
+		};
 	return 0;
 }
 
-static int read_rules(struct dataplane *dp, struct dp_target **out, size_t *count)
+static int read_rules(struct dataplane *dp, struct batch *b, struct dp_targets *out)
 {
-	int fd = dp->map_fd[DP_MAP_TARGETS];
-	struct dp_target *list = NULL;
-	struct dp_target target = {};
-	struct serin_target_key *last = NULL;
-	size_t room = 0;
+	struct serin_target_key from, *last = NULL;
 	int error = 0;
 
-	*count = 0;
-	while (!error && !bpf_map_get_next_key(fd, last, &target.key)) {
-		if (!bpf_map_lookup_elem(fd, &target.key, &target.pool))
-			error = append(&list, count, &room, &target);
-		last = &target.key;
+	while (!error) {
+		LIBBPF_OPTS(bpf_map_batch_opts, opts);
+		struct serin_target_key next;
+		uint32_t count = BATCH;
+		bool is_end;
+
+		error = bpf_map_lookup_batch(dp->map_fd[DP_MAP_TARGETS], last, &next, b->keys,
+					     b->values, &count, &opts);
+		is_end = error == -ENOENT;
+		if (!error || is_end)
+			error = append(out, b, count);
+		if (is_end)
+			break;
+		from = next;
+		last = &from;
 	}
-	if (error) {
-		free(list);
-		return error;
-	}
-	if (*count)
-		qsort(list, *count, sizeof(*list), by_key);
-	*out = list;
-	return 0;
-}
-
-static int put_rule(struct dataplane *dp, const struct dp_target *target)
-{
-	if (!bpf_map_update_elem(dp->map_fd[DP_MAP_TARGETS], &target->key, &target->pool, BPF_ANY))
-		return 0;
-	log_error("cannot add a target rule: %s", strerror(errno));
-	return -errno;
-}
-
-static int drop_rule(struct dataplane *dp, const struct dp_target *target)
-{
-	bool is_gone = !bpf_map_delete_elem(dp->map_fd[DP_MAP_TARGETS], &target->key);
-
-	return is_gone || errno == ENOENT ? 0 : -errno;
-}
-
-int dp_targets_sync(struct dataplane *dp, struct dp_target *wanted, size_t count, bool dry_run,
-		    size_t *differences)
-{
-	struct dp_target *present = NULL;
-	size_t w = 0, p = 0, present_count = 0;
-	int error = 0;
-
-	if (dp->map_fd[DP_MAP_TARGETS] >= 0)
-		error = read_rules(dp, &present, &present_count);
-	if (count)
-		qsort(wanted, count, sizeof(*wanted), by_key);
-	while (!error && (w < count || p < present_count)) {
-		int order = w == count		 ? 1
-			    : p == present_count ? -1
-						 : by_key(&wanted[w], &present[p]);
-
-		if (order == 0 && wanted[w].pool == present[p].pool) {
-			w++;
-			p++;
-			continue;
-		}
-		(*differences)++;
-		if (!dry_run)
-			error = order <= 0 ? put_rule(dp, &wanted[w]) : drop_rule(dp, &present[p]);
-		w += order <= 0;
-		p += order >= 0;
-	}
-	free(present);
+	if (!error && out->count)
+		qsort(out->list, out->count, sizeof(*out->list), by_key);
 	return error;
 }
 
-static bool covers(const struct serin_target_key *rule, const struct serin_target_key *client)
-{
-	const uint8_t *a = (const uint8_t *)&rule->service_be;
-	const uint8_t *b = (const uint8_t *)&client->service_be;
-	uint32_t whole = rule->prefix_len / 8, rest = rule->prefix_len % 8;
+/* ---- comparing ---- */
 
-	return !memcmp(a, b, whole) && (!rest || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
+/* Takes out of both what is the same in both; what has only another pool goes out of `present`. */
+static void drop_common(struct dp_targets *wanted, struct dp_targets *present)
+{
+	size_t w = 0, p = 0, puts = 0, drops = 0;
+
+	while (w < wanted->count || p < present->count) {
+		int order = w == wanted->count	  ? 1
+			    : p == present->count ? -1
+						  : by_key(&wanted->list[w], &present->list[p]);
+
+		if (order < 0 || (!order && wanted->list[w].pool != present->list[p].pool))
+			wanted->list[puts++] = wanted->list[w];
+		else if (order > 0)
+			present->list[drops++] = present->list[p];
+		w += order <= 0;
+		p += order >= 0;
+	}
+	wanted->count = puts;
+	present->count = drops;
+}
+
+int dp_targets_compare(struct dataplane *dp, struct dp_targets *wanted, struct dp_targets *gone)
+{
+	struct batch *b = NULL;
+	int error = 0;
+
+	if (wanted->count > dp->meta.max_targets) {
+		log_error("there are %zu target rules, and the maps were made for %u. Raise "
+			  "limits.targets, then `serin detach` and `serin apply`; nothing was "
+			  "changed",
+			  wanted->count, dp->meta.max_targets);
+		return -ENOSPC;
+	}
+	if (dp->map_fd[DP_MAP_TARGETS] >= 0) {
+		b = malloc(sizeof(*b));
+		error = b ? read_rules(dp, b, gone) : -ENOMEM;
+	}
+	free(b);
+	if (error) {
+		log_error("cannot read the target rules: %s", strerror(-error));
+		return error;
+	}
+	dp->target_count = gone->count;
+	if (wanted->count)
+		qsort(wanted->list, wanted->count, sizeof(*wanted->list), by_key);
+	drop_common(wanted, gone);
+	return 0;
+}
+
+/* ---- writing ---- */
+
+static int put_rules(struct dataplane *dp, struct batch *b, const struct dp_targets *rules)
+{
+	int error = 0;
+
+	for (size_t done = 0; !error && done < rules->count;) {
+		LIBBPF_OPTS(bpf_map_batch_opts, opts);
+		uint32_t count = 0;
+
+		for (; count < BATCH && done < rules->count; count++, done++) {
+			b->keys[count] = rules->list[done].key;
+			b->values[count] = value_of(&rules->list[done]);
+		}
+		error = bpf_map_update_batch(dp->map_fd[DP_MAP_TARGETS], b->keys, b->values, &count,
+					     &opts);
+	}
+	if (error)
+		log_error("cannot add target rules: %s", strerror(-error));
+	return error;
+}
+
+static int drop_rules(struct dataplane *dp, struct batch *b, const struct dp_targets *rules)
+{
+	int error = 0;
+
+	for (size_t done = 0; !error && done < rules->count;) {
+		LIBBPF_OPTS(bpf_map_batch_opts, opts);
+		uint32_t count = 0;
+
+		for (; count < BATCH && done < rules->count; count++, done++)
+			b->keys[count] = rules->list[done].key;
+		error = bpf_map_delete_batch(dp->map_fd[DP_MAP_TARGETS], b->keys, &count, &opts);
+	}
+	if (error)
+		log_error("cannot take target rules out: %s", strerror(-error));
+	return error;
+}
+
+/* New rules first, so that no client is without one meanwhile, unless there is no room for both. */
+int dp_targets_write(struct dataplane *dp, const struct dp_targets *put,
+		     const struct dp_targets *gone)
+{
+	bool is_tight = dp->target_count + put->count > dp->meta.max_targets;
+	struct batch *b = malloc(sizeof(*b));
+	int error = b ? 0 : -ENOMEM;
+
+	if (!error && is_tight)
+		error = drop_rules(dp, b, gone);
+	if (!error)
+		error = put_rules(dp, b, put);
+	if (!error && !is_tight)
+		error = drop_rules(dp, b, gone);
+	free(b);
+	return error;
 }
 
 bool dp_target_match(struct dataplane *dp, uint32_t service, const struct serin_addr *client,
 		     uint8_t *pool, uint8_t *prefix_len)
 {
 	struct in6_addr addr = dp_addr(client);
-	struct serin_target_key wanted = dp_target_key(service, &addr, 128);
-	struct serin_target_key rule, *last = NULL;
-	int fd = dp->map_fd[DP_MAP_TARGETS];
-	uint32_t longest = 32, value;
+	struct serin_target_key key = dp_target_key(service, &addr, 128);
+	uint32_t value;
 
-	if (bpf_map_lookup_elem(fd, &wanted, &value))
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_TARGETS], &key, &value))
 		return false;
-	/* A look-up gives a rule's value, not its length: that one is looked for. */
-	while (!bpf_map_get_next_key(fd, last, &rule)) {
-		if (rule.prefix_len > longest && covers(&rule, &wanted))
-			longest = rule.prefix_len;
-		last = &rule;
-	}
 	*pool = (uint8_t)(value % SERIN_MAX_POOLS);
-	*prefix_len = (uint8_t)(longest - 32);
+	*prefix_len = (uint8_t)(value >> SERIN_TARGET_LEN_SHIFT);
 	return true;
 }

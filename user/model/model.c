@@ -10,7 +10,8 @@ struct model *model_new(void)
 
 	if (!m)
 		return NULL;
-	m->limits = (struct model_limits){.services = 1024, .backends = 16384, .flows = 1048576};
+	m->limits = (struct model_limits){
+		.services = 1024, .backends = 16384, .flows = 1048576, .targets = 1000000};
 	/* RFC 5382 REQ-5: established ones for 2 h 4 min at least; RFC 4787 REQ-5: UDP for 2 min. */
 	m->idle = (struct model_idle){
 		.syn_s = 60, .established_s = 7440, .closing_s = 60, .udp_s = 120};

@@ -26,6 +26,7 @@
 #define MODEL_GUE_PORT		 6080u
 #define MODEL_SERVICES_MAX	 65534u /* a flow's key has 16 bits for its service */
 #define MODEL_FLOWS_MAX		 (16u << 20)
+#define MODEL_TARGETS_MAX	 (16u << 20)
 #define MODEL_IDLE_MAX_S	 604800u /* a week; the clock in a flow counts to 24 days */
 
 enum model_xdp_mode {
@@ -104,6 +105,7 @@ struct model_limits {
 	uint32_t services;
 	uint32_t backends;
 	uint32_t flows;
+	uint32_t targets; /* prefixes, of all services */
 };
 
 /* After how long without a packet a flow is forgotten, by what is known of it. */

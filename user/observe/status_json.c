@@ -199,6 +199,15 @@ static int set_forwarding(json_t *o, const struct snapshot_service *svc)
 	return failures;
 }
 
+/* Who goes to which pool whatever the split says. */
+static int set_targets(json_t *o, const struct snapshot_service *svc)
+{
+	if (!svc->target_count)
+		return 0;
+	return json_object_set_new(o, "targets",
+				   json_pack("{s:I}", "sources", (json_int_t)svc->target_count));
+}
+
 static json_t *service_json(const struct snapshot_service *svc)
 {
 	const struct snapshot_pool *primary = &svc->pools[svc->primary];
@@ -221,6 +230,7 @@ static json_t *service_json(const struct snapshot_service *svc)
 								     : svc->client_prefix6));
 	failures |=
 		json_object_set_new(o, "primary", map_text(primary->name, sizeof(primary->name)));
+	failures |= set_targets(o, svc);
 	failures |= json_object_set_new(o, "epoch", json_integer(svc->epoch));
 	failures |= json_object_set_new(o, "settled", json_boolean(svc->is_settled));
 	failures |= json_object_set_new(o, "tracked", json_boolean(svc->is_tracked));
