@@ -67,8 +67,8 @@ static __always_inline int choose_settled(struct packet *p, int *moves)
 
 /* ---- moving places ---- */
 
-/* The pool a target rule names for this client, or -1. */
-static __always_inline int choose_by_target(const struct serin_service *svc, __u32 service_id,
+/* The pool a rule for its source names for this client, or -1. */
+static __always_inline int choose_by_source(const struct serin_service *svc, __u32 service_id,
 					    const struct serin_addr *client)
 {
 	struct serin_target_key key = {
@@ -82,6 +82,26 @@ static __always_inline int choose_by_target(const struct serin_service *svc, __u
 		return -1;
 	rule = bpf_map_lookup_elem(&targets, &key);
 	return rule ? (int)(*rule % SERIN_MAX_POOLS) : -1;
+}
+
+/* The pool a rule for this DSCP value names, or -1. */
+static __always_inline int choose_by_dscp(const struct serin_service *svc, __u32 dscp)
+{
+	__u32 pool;
+
+	if (!(READ_ONCE(svc->flags) & SERIN_SERVICE_DSCP) || dscp >= SERIN_DSCP_VALUES)
+		return -1;
+	pool = READ_ONCE(svc->dscp_pool[dscp]);
+	return pool ? (int)((pool - 1) % SERIN_MAX_POOLS) : -1;
+}
+
+/* Who a client is outweighs how its packets are marked. */
+static __always_inline int choose_by_target(const struct serin_service *svc, __u32 service_id,
+					    const struct serin_addr *client, __u32 dscp)
+{
+	int pool = choose_by_source(svc, service_id, client);
+
+	return pool < 0 ? choose_by_dscp(svc, dscp) : pool;
 }
 
 /*
@@ -124,7 +144,8 @@ static __always_inline __u64 choice_of(__u32 epoch, __u32 fallback, const __u32 
 
 /* What a new flow gets, and what one got that was born before the base's first change. These two are
  * global functions: the verifier proves them once, not for each way that leads to them. */
-__noinline __u64 current_choice(__u32 service_id, const struct serin_addr *client, __u32 port_be)
+__noinline __u64 current_choice(__u32 service_id, const struct serin_addr *client, __u32 port_be,
+				__u32 dscp)
 {
 	struct serin_service *svc = bpf_map_lookup_elem(&services, &service_id);
 	__u32 slot, primary, epoch, *word;
@@ -137,7 +158,7 @@ __noinline __u64 current_choice(__u32 service_id, const struct serin_addr *clien
 	slot = serin_hash_slot(hash, READ_ONCE(svc->now.table_size));
 	primary = primary_pool(svc);
 	epoch = READ_ONCE(svc->epoch);
-	pool = choose_by_target(svc, service_id, client);
+	pool = choose_by_target(svc, service_id, client, dscp);
 	if (pool < 0)
 		pool = pick_split(svc, serin_hash_point(&svc->now, hash), 0, &epoch);
 	if (pool < 0)
@@ -172,10 +193,23 @@ static __always_inline int take_choice(struct packet *p, __u64 choice)
 	return choice ? set_backend(p, choice) : SERIN_DROP_NO_BACKEND;
 }
 
+/* How its client marked a flow; what a backend sends, or an error says, does not tell. */
+static __always_inline __u32 client_dscp(const struct packet *p)
+{
+	if (!(READ_ONCE(p->service->flags) & SERIN_SERVICE_DSCP) || p->is_reply ||
+	    packet_is_error(p))
+		return SERIN_DSCP_NONE;
+	if (p->ip4)
+		return p->ip4->tos >> 2;
+	return p->ip6 ? bpf_ntohs(*(const any16 *)p->ip6) >> 6 & (SERIN_DSCP_VALUES - 1)
+		      : SERIN_DSCP_NONE;
+}
+
 /* What a new flow gets: by rule or split, and if that pool has no backend, from the primary. */
 static __noinline int choose_current(struct packet *p)
 {
-	return take_choice(p, current_choice(p->service_id, &p->client, p->client_port_be));
+	return take_choice(
+		p, current_choice(p->service_id, &p->client, p->client_port_be, client_dscp(p)));
 }
 
 /*

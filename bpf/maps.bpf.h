@@ -49,7 +49,7 @@ struct {
  * What packets of a service need, its splits among it.
  * key: service id; value: one hot line and a ring of splits
  * writer: user space (a shift fills the next split of the ring, then stores `epoch`)
- * reader: find_service(), choose_*(); size: limits.services, 1792 bytes each
+ * reader: find_service(), choose_*(); size: limits.services, 1856 bytes each
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -132,7 +132,7 @@ struct {
 /*
  * Rules that send new flows of a client prefix to one pool whatever the split says.
  * key: service and client prefix; value: length and pool; writer: user space; reader:
- * choose_by_target(); size: limits.targets, allocated one by one, and one more: before Linux 6.13
+ * choose_by_source(); size: limits.targets, allocated one by one, and one more: before Linux 6.13
  * a full one takes no other pool for a rule it has, either
  */
 struct {

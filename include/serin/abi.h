@@ -115,7 +115,8 @@ enum serin_service_flags {
 	SERIN_SERVICE_TARGETS = 1 << 0, /* has target rules: ask them for a new flow */
 	SERIN_SERVICE_TRACKED = 1 << 1, /* every flow is remembered */
 	SERIN_SERVICE_SHARING = 1 << 2, /* so it is while others have backends of its, by nat */
-	SERIN_SERVICE_TOA = 1 << 3, /* fullnat: backends are told of the client in a TCP option */
+	SERIN_SERVICE_TOA = 1 << 3,  /* fullnat: backends are told of the client in a TCP option */
+	SERIN_SERVICE_DSCP = 1 << 4, /* has rules for DSCP values: ask them for a new flow */
 };
 #define SERIN_SERVICE_REMEMBERS (SERIN_SERVICE_TRACKED | SERIN_SERVICE_SHARING)
 
@@ -150,6 +151,10 @@ serin_static_assert(sizeof(struct serin_tunnel) == 64, "a tunnel is one cache li
 #define SERIN_IPIP6_LEN 40
 #define SERIN_GUE_LEN	8 /* UDP, after the outer IP header */
 
+/* Values of the six bits of RFC 2474, and one for packets that tell nothing of their flow's first. */
+#define SERIN_DSCP_VALUES 64
+#define SERIN_DSCP_NONE	  SERIN_DSCP_VALUES
+
 struct serin_service {
 	struct serin_endpoint vip;
 	__u32 epoch; /* THE store of a shift: the live one is ring[epoch % SERIN_SPLIT_RING] */
@@ -165,9 +170,10 @@ struct serin_service {
 	/* and this for new flows by nat, and for tunnels */
 	__u64 host_filter[8]; /* serin_host_bit() of each backend's address: who may be one */
 	struct serin_tunnel tunnel;
+	__u8 dscp_pool[SERIN_DSCP_VALUES]; /* 1 + where new flows so marked go; 0: no rule */
 	struct serin_generation ring[SERIN_SPLIT_RING];
 };
-serin_static_assert(sizeof(struct serin_service) == 256 + 192 * SERIN_SPLIT_RING, "ABI");
+serin_static_assert(sizeof(struct serin_service) == 320 + 192 * SERIN_SPLIT_RING, "ABI");
 
 /* A slot of a Maglev table: a backend, and whether another one had it since the base. */
 #define SERIN_SLOT_CHANGED 0x80000000u

@@ -27,6 +27,9 @@ struct choice_service {
 	"{source: 198.18.0.0/15, pool: canary}, " \
 	"{source: 198.18.5.0/24, pool: stable}, " \
 	"{source: 198.18.5.7, pool: baseline}"
+#define DSCP                                                                                 \
+	"{dscp: [EF, AF41, 0], pool: canary}, {dscp: 10, pool: baseline}, {dscp: 63, pool: " \
+	"stable}"
 #define TARGETS6                                            \
 	"{source: '2001:db8:a::/48', pool: canary}, "       \
 	"{source: '2001:db8:a:5::/64', pool: stable}, "     \
@@ -37,16 +40,16 @@ static const struct choice_service choice_services[] = {
 	{"conn4", "192.0.2.1", "protocol: tcp, affinity: connection", TARGETS4, 8001, true,
 	 IPPROTO_TCP},
 	{"client4", "192.0.2.2", "protocol: tcp, affinity: client", "", 8002, true, IPPROTO_TCP},
-	{"conn6", "2001:db8:ff::1", "protocol: tcp, affinity: connection", TARGETS6, 8003, false,
-	 IPPROTO_TCP},
+	{"conn6", "2001:db8:ff::1", "protocol: tcp, affinity: connection", TARGETS6 ", " DSCP, 8003,
+	 false, IPPROTO_TCP},
 	{"client6", "2001:db8:ff::2", "protocol: tcp, affinity: client, client_prefix6: 56",
 	 "{source: '::/0', pool: canary}, {source: '2000::/3', pool: stable}, "
 	 "{source: '2001:db8:c::/48', pool: baseline}",
 	 8004, false, IPPROTO_TCP},
-	{"udp4", "192.0.2.1", "protocol: udp, affinity: connection", TARGETS4, 8005, true,
+	{"udp4", "192.0.2.1", "protocol: udp, affinity: connection", TARGETS4 ", " DSCP, 8005, true,
 	 IPPROTO_UDP},
-	{"net4", "192.0.2.6", "protocol: tcp, affinity: client, client_prefix4: 20", "", 8006, true,
-	 IPPROTO_TCP},
+	{"net4", "192.0.2.6", "protocol: tcp, affinity: client, client_prefix4: 20", DSCP, 8006,
+	 true, IPPROTO_TCP},
 };
 
 #define CHOICE_SERVICES (sizeof(choice_services) / sizeof(*choice_services))

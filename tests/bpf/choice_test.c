@@ -65,14 +65,16 @@ static struct in6_addr some_client(bool is_v4)
 	return a;
 }
 
+static uint64_t rules_seen[EXPLAIN_RULE_MAX];
+
 /* One client of one service, asked about first and run then. Adds to fallbacks by pool. */
 static enum explain_reason compare(struct dataplane *dp, const struct choice_service *svc,
 				   uint64_t fallbacks[POOLS])
 {
 	struct in6_addr client = some_client(svc->is_v4), went;
 	uint16_t port = (uint16_t)(1 + lab_below(65535));
-	struct explanation e = lab_explain(dp, svc->name, &client, port);
 	struct frame f = client_frame(svc, &client, port, FRAME_SYN);
+	struct explanation e = lab_explain_frame(dp, svc->name, &f);
 	struct outcome out;
 
 	lab_run_frame(lab_front, &f, &out);
@@ -85,6 +87,7 @@ static enum explain_reason compare(struct dataplane *dp, const struct choice_ser
 	for (int pool = 0; pool < POOLS; pool++)
 		if (e.reason == EXPLAIN_FALLBACK && !strcmp(e.chosen_pool, pool_names[pool]))
 			fallbacks[pool]++;
+	rules_seen[e.rule]++;
 	return e.reason;
 }
 
@@ -121,6 +124,7 @@ static void test_the_kernel_does_what_explain_says(void **state)
 	dataplane_close(dp);
 	for (int i = 0; i < EXPLAIN_MAX; i++)
 		printf("%s %llu\n", explain_reason_name(i), (unsigned long long)reasons[i]);
+	assert_true(rules_seen[EXPLAIN_RULE_SOURCE] > 1000 && rules_seen[EXPLAIN_RULE_DSCP] > 1000);
 	assert_true(reasons[EXPLAIN_TARGET] > 1000 && reasons[EXPLAIN_FALLBACK] > 1000);
 	for (size_t n = 0; n < CHOICE_SERVICES; n++)
 		expect_fallbacks(&choice_services[n], fallbacks[n]);

@@ -120,6 +120,14 @@ static inline size_t frame_put_ipv6(const struct frame *f, uint8_t *ip, size_t b
 	return 40;
 }
 
+/* How such a frame is marked: by six bits of what fills the IP header. */
+static inline uint8_t frame_dscp(const struct frame *f)
+{
+	if (frame_is_v4(f))
+		return frame_byte(f, 1) >> 2;
+	return (uint8_t)((frame_byte(f, 4) & 0x0f) << 2 | frame_byte(f, 5) >> 6);
+}
+
 static inline size_t frame_put_transport(const struct frame *f, uint8_t *at)
 {
 	size_t header = f->protocol == IPPROTO_UDP ? 8 : 20 + 4u * f->tcp_option_words;

@@ -346,9 +346,21 @@ static inline int lab_drain(const char *service, const char *backend, bool drain
 static inline struct explanation lab_explain(struct dataplane *dp, const char *service,
 					     const struct in6_addr *client, uint16_t port)
 {
+	struct explain_query query = {.service = service, .client = *client, .port = port};
 	struct explanation e;
 
-	assert_int_equal(dataplane_explain(dp, service, client, port, &e), 0);
+	assert_int_equal(dataplane_explain(dp, &query, &e), 0);
+	return e;
+}
+
+/* Of the flow that a frame begins, marked as it is. */
+static inline struct explanation lab_explain_frame(struct dataplane *dp, const char *service,
+						   const struct frame *f)
+{
+	struct explain_query query = {service, f->src, f->src_port, frame_dscp(f)};
+	struct explanation e;
+
+	assert_int_equal(dataplane_explain(dp, &query, &e), 0);
 	return e;
 }
 

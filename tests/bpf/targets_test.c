@@ -172,7 +172,7 @@ static void compare(struct dataplane *dp, const struct rules *rules, uint32_t *h
 	f = lab_request("::", port, rules->is_v4 ? "192.0.2.1" : "2001:db8:ff::1", 80, IPPROTO_TCP);
 	f.src = client;
 	assert_int_equal(lab_choose(&f), e.backend.s6_addr[15]);
-	assert_int_equal(e.has_target, rule != NULL);
+	assert_int_equal(e.rule, rule ? EXPLAIN_RULE_SOURCE : EXPLAIN_RULE_NONE);
 	if (!rule)
 		return;
 	assert_int_equal(e.backend.s6_addr[15], rule->pool + 1);

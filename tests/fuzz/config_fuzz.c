@@ -96,6 +96,8 @@ static void check_sources(const struct model_service *svc)
 
 static void check_targets(const struct model_service *svc)
 {
+	for (size_t i = 0; i < SERIN_DSCP_VALUES; i++)
+		must(svc->dscp_pool[i] <= svc->pool_count);
 	for (size_t i = 0; i < svc->target_count; i++) {
 		const struct model_target *t = &svc->targets[i];
 

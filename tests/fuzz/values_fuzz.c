@@ -55,6 +55,17 @@ static void check_prefix(const char *text)
 		must(!(prefix.s6_addr[bit / 8] & (0x80 >> bit % 8)));
 }
 
+static void check_dscp(const char *text)
+{
+	char written[NET_DSCP_LEN];
+	uint8_t dscp;
+
+	if (net_parse_dscp(text, &dscp))
+		return;
+	must(dscp < NET_DSCP_VALUES);
+	must(strlen(net_format_dscp(dscp, written)) < sizeof(written));
+}
+
 static void check_endpoint(const char *text)
 {
 	struct in6_addr addr, again;
@@ -79,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	check_percent(text);
 	check_addr(text);
+	check_dscp(text);
 	check_prefix(text);
 	check_endpoint(text);
 	free(text);

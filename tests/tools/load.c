@@ -40,6 +40,7 @@ struct load {
 	uint64_t rate;	/* connections per second at most; 0: no limit */
 	uint64_t begin_ns, end_ns, report_ns, timeout_ns, hold_ns;
 	uint32_t concurrency;
+	int traffic_class; /* IPv4's TOS: the DSCP value and two bits more */
 
 	int epoll;
 	uint64_t started;
@@ -103,6 +104,20 @@ static void conn_send(struct load *l, struct conn *c)
 		conn_fail(l, c, &l->busy, kind_of(errno));
 }
 
+static int marked_socket(const struct load *l, const struct in6_addr *client)
+{
+	int fd = clients_socket(client, SOCK_STREAM | SOCK_NONBLOCK);
+	bool is_v4 = net_is_v4(client);
+
+	if (fd >= 0 && l->traffic_class &&
+	    setsockopt(fd, is_v4 ? IPPROTO_IP : IPPROTO_IPV6, is_v4 ? IP_TOS : IPV6_TCLASS,
+		       &l->traffic_class, sizeof(l->traffic_class))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 static void conn_start(struct load *l)
 {
 	struct conn *c = calloc(1, sizeof(*c));
@@ -112,7 +127,7 @@ static void conn_start(struct load *l)
 		abort();
 	event.data.ptr = c;
 	c->client = clients_get(&l->clients, (uint32_t)(l->started++ % l->clients.count));
-	c->fd = clients_socket(&c->client, SOCK_STREAM | SOCK_NONBLOCK);
+	c->fd = marked_socket(l, &c->client);
 	c->start_ns = clock_ns();
 	c->due_ns = c->start_ns + l->timeout_ns;
 	TAILQ_INSERT_TAIL(&l->busy, c, link);
@@ -285,7 +300,7 @@ static void usage(void)
 	fputs("usage: load --vip ADDR:PORT --clients PREFIX [--count N] [--path PATH]\n"
 	      "            [--requests N | --passes N] [--seconds S] [--rate PER_SECOND]\n"
 	      "            [--concurrency N] [--timeout-ms MS] [--hold-ms MS]\n"
-	      "            [--trace FILE] [--report-ms MS]\n",
+	      "            [--trace FILE] [--report-ms MS] [--dscp N]\n",
 	      stderr);
 	exit(2);
 }
@@ -301,13 +316,21 @@ static uint64_t number(const char *text)
 }
 
 static const struct option options[] = {
-	{"vip", required_argument, NULL, 'v'},	       {"clients", required_argument, NULL, 'c'},
-	{"count", required_argument, NULL, 'n'},       {"path", required_argument, NULL, 'p'},
-	{"requests", required_argument, NULL, 'r'},    {"passes", required_argument, NULL, 'P'},
-	{"seconds", required_argument, NULL, 's'},     {"rate", required_argument, NULL, 'R'},
-	{"concurrency", required_argument, NULL, 'C'}, {"timeout-ms", required_argument, NULL, 't'},
-	{"hold-ms", required_argument, NULL, 'h'},     {"trace", required_argument, NULL, 'T'},
-	{"report-ms", required_argument, NULL, 'i'},   {NULL, 0, NULL, 0},
+	{"vip", required_argument, NULL, 'v'},
+	{"clients", required_argument, NULL, 'c'},
+	{"count", required_argument, NULL, 'n'},
+	{"path", required_argument, NULL, 'p'},
+	{"requests", required_argument, NULL, 'r'},
+	{"passes", required_argument, NULL, 'P'},
+	{"seconds", required_argument, NULL, 's'},
+	{"rate", required_argument, NULL, 'R'},
+	{"concurrency", required_argument, NULL, 'C'},
+	{"timeout-ms", required_argument, NULL, 't'},
+	{"hold-ms", required_argument, NULL, 'h'},
+	{"trace", required_argument, NULL, 'T'},
+	{"report-ms", required_argument, NULL, 'i'},
+	{"dscp", required_argument, NULL, 'd'},
+	{NULL, 0, NULL, 0},
 };
 
 static void read_options(struct load *l, int argc, char **argv)
@@ -337,6 +360,7 @@ static void read_options(struct load *l, int argc, char **argv)
 	l->timeout_ns = value['t'] * 1000000u;
 	l->hold_ns = value['h'] * 1000000u;
 	l->report_ns = value['i'] * 1000000u;
+	l->traffic_class = (int)(value['d'] << 2);
 	if (text['T'] && !(l->trace = fopen(text['T'], "we"))) {
 		perror(text['T']);
 		exit(2);

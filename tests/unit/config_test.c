@@ -99,6 +99,8 @@ static const char all[] = "%YAML 1.1\n"
 			  "      - {source: 203.0.113.9, pool: stable}\n"
 			  "      - {source: 0.0.0.0/0, pool: baseline}\n"
 			  "      - {sources: [192.0.2.0/24, 192.0.2.7], pool: stable}\n"
+			  "      - {dscp: 46, pool: baseline}\n"
+			  "      - {dscp: [AF11, cs7, 0x3f], pool: canary}\n"
 			  "    primary: stable\n"
 			  "    pools:\n"
 			  "      - name: canary\n"
@@ -188,6 +190,12 @@ static void test_pools_are_in_order_and_targets_name_them(void **state)
 	assert_address(&svc->targets[4].prefix, "192.0.2.7");
 	assert_int_equal(svc->targets[4].prefix_len, 128);
 	assert_true(svc->targets[3].pool == 1 && svc->targets[4].pool == 1);
+	assert_int_equal(svc->dscp_count, 4);
+	for (int dscp = 0; dscp < SERIN_DSCP_VALUES; dscp++)
+		assert_int_equal(svc->dscp_pool[dscp], dscp == 46 ? 2 + 1
+						       : dscp == 10 || dscp == 56 || dscp == 63
+							       ? 0 + 1
+							       : 0);
 	model_free(m);
 }
 

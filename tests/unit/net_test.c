@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -195,6 +196,48 @@ static void test_the_longest_endpoint_fits(void **state)
 			    "[1111:2222:3333:4444:5555:6666:7777:8888]:65535");
 }
 
+static void test_dscp_values(void **state)
+{
+	static const struct {
+		const char *text, *written;
+		uint8_t dscp;
+	} good[] = {
+		{"0", "0 (DF)", 0},	   {"46", "46 (EF)", 46}, {"0x2e", "46 (EF)", 46},
+		{"EF", "46 (EF)", 46},	   {"ef", "46 (EF)", 46}, {"AF11", "10 (AF11)", 10},
+		{"af43", "38 (AF43)", 38}, {"CS0", "0 (DF)", 0},  {"BE", "0 (DF)", 0},
+		{"cs7", "56 (CS7)", 56},   {"LE", "1 (LE)", 1},	  {"VA", "44 (VA)", 44},
+		{"63", "63", 63},	   {"0X3f", "63", 63},	  {"3", "3", 3},
+	};
+	static const char *const bad[] = {
+		"",    "64",  "-1",  "046", "0x", "0x40", "0x2g", "AF44", "AF14", "AF50",
+		"CS8", "EF ", " EF", "4.6", "E",  "EFF",  "+1",	  "00",	  "0x-1", "99999999999999"};
+	char written[NET_DSCP_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		uint8_t dscp = 99;
+
+		assert_int_equal(net_parse_dscp(good[i].text, &dscp), 0);
+		assert_int_equal(dscp, good[i].dscp);
+		assert_string_equal(net_format_dscp(dscp, written), good[i].written);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		uint8_t dscp = 99;
+
+		if (net_parse_dscp(bad[i], &dscp) != -EINVAL || dscp != 99)
+			fail_msg("'%s' is taken for %u", bad[i], dscp);
+	}
+	for (uint8_t x = 1; x <= 4; x++) /* RFC 2597: AFxy is 8 x + 2 y */
+		for (uint8_t y = 1; y <= 3; y++) {
+			char name[8];
+			uint8_t dscp;
+
+			snprintf(name, sizeof(name), "AF%u%u", x, y);
+			assert_int_equal(net_parse_dscp(name, &dscp), 0);
+			assert_int_equal(dscp, 8 * x + 2 * y);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_endpoints_are_read_and_written),
 		cmocka_unit_test(test_what_is_no_endpoint_is_refused),
 		cmocka_unit_test(test_the_longest_endpoint_fits),
+		cmocka_unit_test(test_dscp_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,7 @@ static void sample_pools_init(void)
 	};
 	sample_pools[1] = (struct snapshot_pool){
 		.name = "stable",
+		.slot = 1,
 		.weight_ppm = 950000,
 		.counters = {.flows = 1ull << 60, .epoch_flows = 95},
 		.backends = sample_stable,
@@ -66,6 +67,7 @@ static void sample_init(void)
 		.affinity = SERIN_AFFINITY_CLIENT,
 		.client_prefix4 = 24,
 		.target_count = 100000,
+		.dscp_pool = {[10] = 1, [46] = 2},
 		.client_prefix6 = 56,
 		.epoch = 7,
 		.primary = 1,

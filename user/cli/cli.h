@@ -34,6 +34,7 @@ enum cli_option {
 	OPT_POOL,
 	OPT_FOLLOW,
 	OPT_SINCE,
+	OPT_DSCP,
 	OPT_MAX,
 };
 
@@ -55,6 +56,7 @@ struct cli {
 	const char *config;
 	const char *listen;
 	const char *pool;
+	uint8_t dscp;
 	char **args; /* what is not an option */
 	int arg_count;
 };

@@ -13,13 +13,17 @@
 
 #define UNIT 4294967296.0 /* 2^32 */
 
+/* Of the rule that decided. */
 static void format_target(const struct explanation *e, char text[NET_ADDR_LEN + 4])
 {
 	char addr[NET_ADDR_LEN];
 	bool is_v4 = net_is_v4(&e->target_prefix) && e->target_len >= 96;
 
-	snprintf(text, NET_ADDR_LEN + 4, "%s/%d", net_format_addr(&e->target_prefix, addr),
-		 is_v4 ? e->target_len - 96 : e->target_len);
+	if (e->rule == EXPLAIN_RULE_DSCP)
+		net_format_dscp(e->dscp, text);
+	else
+		snprintf(text, NET_ADDR_LEN + 4, "%s/%d", net_format_addr(&e->target_prefix, addr),
+			 is_v4 ? e->target_len - 96 : e->target_len);
 }
 
 static json_t *explain_json(const struct cli *cli, const struct explanation *e)
@@ -36,9 +40,10 @@ static json_t *explain_json(const struct cli *cli, const struct explanation *e)
 		json_object_set_new(json, "pool", json_null());
 		json_object_set_new(json, "backend", json_null());
 	}
-	if (e->has_target) {
+	if (e->rule) {
 		format_target(e, target);
 		json_object_set_new(json, "target", json_string(target));
+		json_object_set_new(json, "rule", json_string(explain_rule_name(e->rule)));
 	}
 	json_object_set_new(json, "chosen_pool", json_string(e->chosen_pool));
 	json_object_set_new(json, "point", json_real(e->point / UNIT));
@@ -64,10 +69,10 @@ static void print_steps(const struct explanation *e)
 
 	printf("  hash     %016llx: point %.6f of the unit interval, slot %u of %u\n",
 	       (unsigned long long)e->hash, e->point / UNIT, e->slot, e->table_size);
-	if (e->has_target) {
+	if (e->rule) {
 		format_target(e, target);
-		printf("  target   rule %s says pool %s, whatever the split\n", target,
-		       e->chosen_pool);
+		printf("  target   the rule for %s %s says pool %s, whatever the split\n",
+		       explain_rule_name(e->rule), target, e->chosen_pool);
 	} else {
 		printf("  split    pool %s owns [%.6f, %.6f)\n", e->chosen_pool,
 		       (double)e->low / UNIT, (double)e->high / UNIT);
@@ -101,19 +106,18 @@ int cmd_explain(const struct cli *cli)
 {
 	char backend[NET_ENDPOINT_LEN];
 	struct dataplane *dp = NULL;
-	struct in6_addr client;
+	struct explain_query query = {.service = cli->args[0], .dscp = cli->dscp};
 	struct explanation e;
-	uint16_t port;
 	int error;
 
-	if (net_parse_endpoint(cli->args[1], &client, &port)) {
+	if (net_parse_endpoint(cli->args[1], &query.client, &query.port)) {
 		log_error("\"%s\" is not ADDRESS or ADDRESS:PORT ([ADDRESS]:PORT for IPv6)",
 			  cli->args[1]);
 		return CLI_USAGE;
 	}
 	if (dataplane_open(cli->dir, DATAPLANE_READ, &dp))
 		return CLI_FAILED;
-	error = dataplane_explain(dp, cli->args[0], &client, port, &e);
+	error = dataplane_explain(dp, &query, &e);
 	dataplane_close(dp);
 	if (error)
 		return error == -ENOENT ? CLI_USAGE : cli_exit_code(error);

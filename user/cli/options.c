@@ -12,6 +12,7 @@
 
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
+#include "lib/net.h"
 
 static const struct option_info {
 	const char *name;
@@ -34,6 +35,8 @@ static const struct option_info {
 	[OPT_POOL] = {"pool", 0, "NAME", "only flows of this pool"},
 	[OPT_FOLLOW] = {"follow", 'f', NULL, "those to come, until interrupted"},
 	[OPT_SINCE] = {"since", 0, "TIME", "only those of the last 30s, 10m, 2h, 1d"},
+	[OPT_DSCP] = {"dscp", 0, "VALUE",
+		      "of a client whose packets are so marked: 46, EF, ... (0)"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
 
@@ -75,6 +78,15 @@ static int parse_since(const char *text, int64_t *out)
 		return 0;
 	}
 	log_error("--since takes a time like 30s, 10m, 2h or 1d, not \"%s\"", text);
+	return CLI_USAGE;
+}
+
+static int parse_dscp(const char *text, uint8_t *out)
+{
+	if (!net_parse_dscp(text, out))
+		return 0;
+	log_error("--dscp takes a number from 0 to 63 or a name like EF, AF41 or CS1, not \"%s\"",
+		  text);
 	return CLI_USAGE;
 }
 
@@ -149,6 +161,8 @@ static int set_option(struct cli *cli, enum cli_option option, const char *value
 		break;
 	case OPT_SINCE:
 		return parse_since(value, &cli->since_s);
+	case OPT_DSCP:
+		return parse_dscp(value, &cli->dscp);
 	case OPT_MAX:
 		break;
 	}

@@ -19,7 +19,8 @@ struct prefix {
 
 struct targets {
 	struct model_service *svc;
-	struct prefix *prefixes; /* one for each of svc->targets */
+	struct prefix *prefixes;		      /* one for each of svc->targets */
+	const struct node *values[SERIN_DSCP_VALUES]; /* that have a rule: where */
 };
 
 /* What is read of one item of the list. */
@@ -76,22 +77,74 @@ static void read_sources(struct reader *r, const struct node *value, const struc
 			read_source(r, source, f, object);
 }
 
-/* In this order: a prefix is filed with its pool. */
+static void read_value(struct reader *r, const struct node *value, const struct schema_field *f,
+		       struct item *item)
+{
+	struct targets *all = item->all;
+	uint8_t dscp;
+
+	if (!value_is_text(r, value, f, "a DSCP value"))
+		return;
+	if (net_parse_dscp(value->text, &dscp)) {
+		errors_add(&r->errors, value->at,
+			   "'%.40s' is not a DSCP value: a number from 0 to 63, or a name like EF, "
+			   "AF41 or CS1",
+			   value->text);
+		return;
+	}
+	if (all->values[dscp]) {
+		errors_add(&r->errors, value->at, "line %u has a target for DSCP %u already",
+			   all->values[dscp]->at.line, dscp);
+		return;
+	}
+	all->values[dscp] = value;
+	all->svc->dscp_pool[dscp] = item->pool + 1;
+	all->svc->dscp_count++;
+}
+
+/* One value or a list. */
+static void read_dscp(struct reader *r, const struct node *value, const struct schema_field *f,
+		      void *object)
+{
+	struct item *item = object;
+
+	if (item->has_clients)
+		errors_add(&r->errors, value->at,
+			   "a target goes by source or by DSCP value: write one for each");
+	item->has_clients = true;
+	if (value->kind != NODE_LIST) {
+		read_value(r, value, f, item);
+		return;
+	}
+	if (!value->first)
+		errors_add(&r->errors, value->at, "'dscp' needs at least one value");
+	for (const struct node *one = value->first; one; one = one->next)
+		if (one->kind != NODE_BAD)
+			read_value(r, one, f, item);
+}
+
+/* In this order: a prefix or value is filed with its pool. */
 static const struct schema_field item_fields[] = {
 	{"pool", read_pool, 0, true, NULL},
 	{"source", read_source, 0, false, NULL},
 	{"sources", read_sources, 0, false, NULL},
+	{"dscp", read_dscp, 0, false, NULL},
 };
 static const struct schema item_schema = {"a target", item_fields, COUNT_OF(item_fields)};
+
+static bool has_key(const struct node *item)
+{
+	return node_find(item, "source") || node_find(item, "sources") || node_find(item, "dscp");
+}
 
 static void read_item(struct reader *r, const struct node *node, struct targets *all)
 {
 	struct item item = {.all = all};
 
 	schema_read_map(r, node, &item_schema, &item);
-	if (node->kind == NODE_MAP && !item.has_clients && !node_find(node, "source") &&
-	    !node_find(node, "sources"))
-		errors_add(&r->errors, node->at, "a target needs the key 'source' or 'sources'");
+	if (node->kind == NODE_MAP && !item.has_clients && !has_key(node))
+		errors_add(&r->errors, node->at,
+			   "a target needs the key 'source', 'sources' or 'dscp'");
 }
 
 /* ---- what no prefix can be wrong about by itself ---- */

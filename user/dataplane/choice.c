@@ -12,6 +12,7 @@ void dp_choice_open(struct dataplane *dp, uint32_t service, struct dp_choice *ou
 	memset(out, 0, sizeof(*out));
 	out->dp = dp;
 	out->service = service;
+	out->dscp = SERIN_DSCP_NONE;
 	dp_split_read(dp, service, &out->split);
 	for (int i = 0; i < SERIN_MAX_POOLS; i++)
 		out->table_error[i] = 1;
@@ -40,16 +41,30 @@ static int word_of(struct dp_choice *c, uint8_t pool, uint32_t slot, uint32_t *w
 	return 0;
 }
 
+/* The packet path's choose_by_target(). */
+static bool choose_by_target(struct dp_choice *c, const struct serin_addr *client,
+			     struct dp_chosen *out)
+{
+	const struct serin_service *svc = &c->dp->services[c->service];
+
+	if (svc->flags & SERIN_SERVICE_TARGETS &&
+	    dp_target_match(c->dp, c->service, client, &out->pool, &out->target_len)) {
+		out->rule = EXPLAIN_RULE_SOURCE;
+	} else if (svc->flags & SERIN_SERVICE_DSCP && c->dscp < SERIN_DSCP_VALUES &&
+		   svc->dscp_pool[c->dscp]) {
+		out->rule = EXPLAIN_RULE_DSCP;
+		out->pool = (svc->dscp_pool[c->dscp] - 1) % SERIN_MAX_POOLS;
+	}
+	return out->rule != EXPLAIN_RULE_NONE;
+}
+
 static void choose_pool(struct dp_choice *c, const struct serin_addr *client, struct dp_chosen *out)
 {
 	const struct serin_service *svc = &c->dp->services[c->service];
 	const struct serin_generation *g = &svc->ring[svc->epoch % SERIN_SPLIT_RING];
 	int pool;
 
-	if (svc->flags & SERIN_SERVICE_TARGETS)
-		out->is_target =
-			dp_target_match(c->dp, c->service, client, &out->pool, &out->target_len);
-	if (out->is_target)
+	if (choose_by_target(c, client, out))
 		return;
 	pool = serin_split_pick(&g->now, svc->epoch, out->point);
 	out->pool = pool < 0 ? c->split.primary : (uint8_t)pool;
@@ -82,4 +97,19 @@ int dp_choice_make(struct dp_choice *c, const struct serin_addr *client, uint16_
 	chosen.is_settled &= !error && !(word & SERIN_SLOT_CHANGED);
 	*out = chosen;
 	return 0;
+}
+
+bool dp_choice_may_be_marked(struct dp_choice *c, const struct dp_chosen *chosen, uint32_t backend)
+{
+	const struct serin_service *svc = &c->dp->services[c->service];
+
+	for (int dscp = 0; svc->flags & SERIN_SERVICE_DSCP && dscp < SERIN_DSCP_VALUES; dscp++) {
+		uint8_t pool = svc->dscp_pool[dscp];
+		uint32_t word;
+
+		if (pool && !word_of(c, (pool - 1) % SERIN_MAX_POOLS, chosen->slot, &word) &&
+		    (word & SERIN_SLOT_BACKEND) == backend)
+			return true;
+	}
+	return false;
 }

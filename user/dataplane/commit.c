@@ -245,6 +245,14 @@ static void commit_flags(struct dataplane *dp, const struct service_plan *s)
 	dp_service_set_flags(dp, s->id, plan_service_flags(s->model) | sharing);
 }
 
+static void commit_dscp(struct dataplane *dp, const struct service_plan *s)
+{
+	uint8_t *pools = dp->services[s->id].dscp_pool;
+
+	for (int dscp = 0; dscp < SERIN_DSCP_VALUES; dscp++)
+		__atomic_store_n(&pools[dscp], s->dscp_pool[dscp], __ATOMIC_RELEASE);
+}
+
 static int commit_targets(struct dataplane *dp, const struct plan *p)
 {
 	int error = dp_targets_write(dp, &p->targets, &p->targets_gone);
@@ -252,6 +260,7 @@ static int commit_targets(struct dataplane *dp, const struct plan *p)
 	for (size_t i = 0; i < p->model->service_count; i++) {
 		dp->info[p->services[i].id].target_count =
 			(uint32_t)p->model->services[i].target_count;
+		commit_dscp(dp, &p->services[i]);
 		commit_flags(dp, &p->services[i]);
 	}
 	return error;

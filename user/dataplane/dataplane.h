@@ -185,6 +185,8 @@ struct snapshot_service {
 	uint8_t client_prefix6;
 	uint8_t client_prefix4;
 	uint32_t target_count; /* rules for source prefixes */
+	/* Rules for DSCP values: 1 + the slot of a pool; 0: none. */
+	uint8_t dscp_pool[SERIN_DSCP_VALUES];
 	uint64_t seed;
 	uint32_t table_size;
 	uint32_t epoch;
@@ -238,6 +240,22 @@ enum explain_reason {
 	EXPLAIN_MAX,
 };
 
+/* What a target rule went by. */
+enum explain_rule {
+	EXPLAIN_RULE_NONE,
+	EXPLAIN_RULE_SOURCE,
+	EXPLAIN_RULE_DSCP,
+	EXPLAIN_RULE_MAX,
+};
+
+/* Whose next packet is asked about. */
+struct explain_query {
+	const char *service;
+	struct in6_addr client;
+	uint16_t port; /* 0: affinity client only */
+	uint8_t dscp;
+};
+
 struct explanation {
 	enum explain_reason reason;
 	bool has_backend; /* false: no backend anywhere, the packet would be dropped */
@@ -252,20 +270,23 @@ struct explanation {
 	uint32_t point;	    /* of 2^32 */
 	uint64_t low, high; /* the chosen pool's interval around the point; [low, high) of 2^32 */
 	uint32_t slot, table_size;
-	bool has_target;
-	struct in6_addr target_prefix;
-	uint8_t target_len; /* of 128 bits */
-	bool is_settled;    /* the flow table is not asked for such a client */
+	enum explain_rule rule;
+	struct in6_addr target_prefix; /* by source */
+	uint8_t target_len;	       /* of 128 bits */
+	uint8_t dscp;		       /* by DSCP */
+	bool is_settled;	       /* the flow table is not asked for such a client */
 	bool has_flow;
 	uint32_t flow_epoch;
 	enum serin_flow_state flow_state;
 	uint64_t flow_idle_ms;
 };
 
-/* Takes the same steps as the packet path, with the same header. @port 0: affinity client only. */
-int dataplane_explain(struct dataplane *dp, const char *service, const struct in6_addr *client,
-		      uint16_t port, struct explanation *out);
+/* Takes the same steps as the packet path, with the same header. */
+int dataplane_explain(struct dataplane *dp, const struct explain_query *query,
+		      struct explanation *out);
 const char *explain_reason_name(enum explain_reason reason);
+/* "source", "dscp"; NULL for none. */
+const char *explain_rule_name(enum explain_rule rule);
 
 /* ---- the flow table ---- */
 

@@ -20,11 +20,20 @@ const char *explain_reason_name(enum explain_reason reason)
 	return (unsigned int)reason < EXPLAIN_MAX ? names[reason] : "unknown";
 }
 
+const char *explain_rule_name(enum explain_rule rule)
+{
+	static const char *const names[] = {NULL, "source", "dscp"};
+
+	_Static_assert(sizeof(names) / sizeof(*names) == EXPLAIN_RULE_MAX, "a name each");
+	return (unsigned int)rule < EXPLAIN_RULE_MAX ? names[rule] : NULL;
+}
+
 struct question {
 	struct dataplane *dp;
 	uint32_t service;
 	struct serin_addr client;
 	uint16_t port_be;
+	uint8_t dscp;
 };
 
 static void set_backend(const struct question *q, uint32_t id, struct explanation *out)
@@ -73,7 +82,11 @@ static int ask_flow(const struct question *q, struct explanation *out)
 static void set_target(const struct question *q, const struct dp_chosen *chosen,
 		       struct explanation *out)
 {
-	out->has_target = true;
+	out->rule = chosen->rule;
+	if (chosen->rule != EXPLAIN_RULE_SOURCE) {
+		out->dscp = q->dscp;
+		return;
+	}
 	out->target_len = chosen->target_len;
 	out->target_prefix = dp_addr(&q->client);
 	for (int bit = out->target_len; bit < 128; bit++)
@@ -115,10 +128,11 @@ static int ask_choice(const struct question *q, struct explanation *out)
 	int error;
 
 	dp_choice_open(q->dp, q->service, &choice);
+	choice.dscp = q->dscp;
 	error = dp_choice_make(&choice, &q->client, q->port_be, &chosen);
 	if (!error) {
 		out->reason = chosen.is_fallback ? EXPLAIN_FALLBACK
-			      : chosen.is_target ? EXPLAIN_TARGET
+			      : chosen.rule	 ? EXPLAIN_TARGET
 						 : EXPLAIN_SPLIT;
 		out->hash = chosen.hash;
 		out->point = chosen.point;
@@ -128,7 +142,7 @@ static int ask_choice(const struct question *q, struct explanation *out)
 		split_interval(&choice.split, chosen.pool, &out->low, &out->high);
 		memcpy(out->chosen_pool, q->dp->info[q->service].pool[chosen.pool].name,
 		       sizeof(out->chosen_pool));
-		if (chosen.is_target)
+		if (chosen.rule)
 			set_target(q, &chosen, out);
 		if (chosen.has_backend) {
 			set_backend(q, chosen.backend, out);
@@ -139,33 +153,49 @@ static int ask_choice(const struct question *q, struct explanation *out)
 	return error;
 }
 
-int dataplane_explain(struct dataplane *dp, const char *service, const struct in6_addr *client,
-		      uint16_t port, struct explanation *out)
+/* The question, if it can be answered. */
+static int make_question(struct dataplane *dp, const struct explain_query *query,
+			 struct question *q)
 {
-	struct question q = {.dp = dp, .port_be = htons(port)};
-	struct explanation answer = {};
-	int64_t id = dp_service_find(dp, service);
+	int64_t id = dp_service_find(dp, query->service);
 	struct in6_addr vip;
-	int error;
 
 	if (id < 0) {
-		log_error("no service \"%s\" is loaded; `serin status` lists them", service);
+		log_error("no service \"%s\" is loaded; `serin status` lists them", query->service);
 		return -ENOENT;
 	}
-	q.service = (uint32_t)id;
 	vip = dp_addr(&dp->services[id].vip.addr);
-	if (net_is_v4(&vip) != net_is_v4(client)) {
-		log_error("service %s has an %s address; an %s client cannot reach it", service,
-			  net_is_v4(&vip) ? "IPv4" : "IPv6", net_is_v4(client) ? "IPv4" : "IPv6");
+	if (net_is_v4(&vip) != net_is_v4(&query->client)) {
+		log_error("service %s has an %s address; an %s client cannot reach it",
+			  query->service, net_is_v4(&vip) ? "IPv4" : "IPv6",
+			  net_is_v4(&query->client) ? "IPv4" : "IPv6");
 		return -EINVAL;
 	}
-	memcpy(&q.client, client, sizeof(q.client));
-	if (!port && dp->services[id].now.affinity == SERIN_AFFINITY_CONNECTION) {
+	if (!query->port && dp->services[id].now.affinity == SERIN_AFFINITY_CONNECTION) {
 		log_error("service %s spreads connections, not clients: say the client's port too "
 			  "(ADDRESS:PORT)",
-			  service);
+			  query->service);
 		return -EINVAL;
 	}
+	*q = (struct question){
+		.dp = dp,
+		.service = (uint32_t)id,
+		.port_be = htons(query->port),
+		.dscp = query->dscp,
+	};
+	memcpy(&q->client, &query->client, sizeof(q->client));
+	return 0;
+}
+
+int dataplane_explain(struct dataplane *dp, const struct explain_query *query,
+		      struct explanation *out)
+{
+	struct explanation answer = {};
+	struct question q;
+	int error = make_question(dp, query, &q);
+
+	if (error)
+		return error;
 	error = ask_choice(&q, &answer);
 	if (!error)
 		error = ask_flow(&q, &answer);

@@ -286,6 +286,7 @@ int dp_tables_remove(struct dataplane *dp, const uint8_t *is_gone);
 struct dp_choice {
 	struct dataplane *dp;
 	uint32_t service;
+	uint32_t dscp; /* of the packets, or SERIN_DSCP_NONE, which it is at first */
 	struct split_layout split;
 	struct dp_table tables[SERIN_MAX_POOLS]; /* opened as they are asked for */
 	int table_error[SERIN_MAX_POOLS];	 /* 1: not asked for yet */
@@ -296,8 +297,8 @@ struct dp_chosen {
 	uint32_t point;
 	uint32_t slot;
 	uint8_t pool; /* by rule or split, before any fallback */
-	bool is_target;
-	uint8_t target_len;
+	enum explain_rule rule;
+	uint8_t target_len; /* of the source's */
 	bool is_fallback;
 	bool has_backend;
 	uint32_t backend;
@@ -309,6 +310,8 @@ void dp_choice_open(struct dataplane *dp, uint32_t service, struct dp_choice *ou
 int dp_choice_set_table(struct dp_choice *c, uint32_t pool, uint32_t id);
 int dp_choice_make(struct dp_choice *c, const struct serin_addr *client, uint16_t port_be,
 		   struct dp_chosen *out);
+/* Might this backend be the one of such a client whose packets are marked for a rule? */
+bool dp_choice_may_be_marked(struct dp_choice *c, const struct dp_chosen *chosen, uint32_t backend);
 void dp_choice_close(struct dp_choice *c);
 
 /* ---- settle.c ---- */

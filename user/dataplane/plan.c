@@ -336,7 +336,7 @@ static int plan_service(struct dataplane *dp, struct plan *p, struct service_pla
 	if (error)
 		return error;
 	plan_split(dp, p, s, running);
-	plan_targets(p, s);
+	plan_targets(dp, p, s);
 	return 0;
 }
 

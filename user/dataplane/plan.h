@@ -29,6 +29,7 @@ struct service_plan {
 	struct serin_tunnel tunnel;	   /* wanted; as it is, where there is none to want */
 	struct split_layout layout;	   /* wanted; live weights kept */
 	bool is_split_new;
+	uint8_t dscp_pool[SERIN_DSCP_VALUES]; /* as in struct serin_service */
 };
 
 /* A fullnat service's ports of one of its sources, as packets that come for them find it. */
@@ -98,7 +99,7 @@ int plan_commit_sources(struct dataplane *dp, const struct plan *p);
 /* Lists the backends that run; before the next one. */
 int plan_list_running(struct dataplane *dp, struct plan *p);
 int plan_service_backends(struct dataplane *dp, struct plan *p, const struct service_plan *s);
-void plan_targets(struct plan *p, const struct service_plan *s);
+void plan_targets(const struct dataplane *dp, struct plan *p, struct service_plan *s);
 void plan_tell_leaving(struct dataplane *dp, struct plan *p);
 int plan_check_hops(const struct plan *p);
 

@@ -147,8 +147,26 @@ int plan_service_backends(struct dataplane *dp, struct plan *p, const struct ser
 	return error;
 }
 
-void plan_targets(struct plan *p, const struct service_plan *s)
+static void plan_dscp(const struct dataplane *dp, struct plan *p, struct service_plan *s)
 {
+	static const uint8_t none[SERIN_DSCP_VALUES];
+	const uint8_t *now = s->is_new ? none : dp->services[s->id].dscp_pool;
+	int differences = 0;
+
+	for (int dscp = 0; dscp < SERIN_DSCP_VALUES; dscp++) {
+		uint8_t pool = s->model->dscp_pool[dscp];
+
+		s->dscp_pool[dscp] = pool ? s->slot[pool - 1] + 1 : 0;
+		differences += s->dscp_pool[dscp] != now[dscp];
+	}
+	if (differences)
+		plan_tell(p, "~ service %s: %d DSCP rule%s", s->model->name, differences,
+			  differences == 1 ? "" : "s");
+}
+
+void plan_targets(const struct dataplane *dp, struct plan *p, struct service_plan *s)
+{
+	plan_dscp(dp, p, s);
 	for (size_t i = 0; i < s->model->target_count; i++) {
 		const struct model_target *t = &s->model->targets[i];
 

@@ -12,10 +12,14 @@
 
 uint8_t plan_service_flags(const struct model_service *m)
 {
-	uint8_t flags = m->target_count ? SERIN_SERVICE_TARGETS : 0;
+	uint8_t flags = 0;
 
+	if (m->target_count)
+		flags |= SERIN_SERVICE_TARGETS;
+	if (m->dscp_count)
+		flags |= SERIN_SERVICE_DSCP;
 	/* UDP says not when it begins, targets know no base, and a source port is remembered. */
-	if (m->target_count || m->track_always || m->protocol == IPPROTO_UDP ||
+	if (flags || m->track_always || m->protocol == IPPROTO_UDP ||
 	    m->forwarding == SERIN_FORWARDING_FULLNAT)
 		flags |= SERIN_SERVICE_TRACKED;
 	if (m->client_address == MODEL_CLIENT_ADDRESS_TOA)

@@ -139,7 +139,8 @@ void dp_service_set_flags(struct dataplane *dp, uint32_t service, uint8_t flags)
 		return;
 	if (!is_unborn && remembers && !remembered)
 		dp_past_begin(dp, service);
-	if (!is_unborn && (remembers != remembered || (flags ^ svc->flags) & SERIN_SERVICE_TARGETS))
+	if (!is_unborn && (remembers != remembered ||
+			   (flags ^ svc->flags) & (SERIN_SERVICE_TARGETS | SERIN_SERVICE_DSCP)))
 		dp_split_unsettle(dp, service);
 	__atomic_store_n(&svc->flags, flags, __ATOMIC_RELEASE);
 }

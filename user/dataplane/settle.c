@@ -108,6 +108,8 @@ static void close_choices(struct settling *s)
 static int check_flow(const struct dp_flow *flow, void *arg)
 {
 	struct settling *s = arg;
+	uint32_t backend = flow->value & SERIN_FLOW_BACKEND_MASK;
+	struct dp_choice *c;
 	struct dp_chosen chosen;
 	int error;
 
@@ -115,10 +117,10 @@ static int check_flow(const struct dp_flow *flow, void *arg)
 	    flow->service >= s->dp->meta.max_services || !s->is_due[flow->service] ||
 	    !dp_flow_is_alive(s->dp, flow->value, s->now_jiffies))
 		return 0;
-	error = dp_choice_make(s->choices[flow->service - s->first], &flow->client,
-			       flow->client_port_be, &chosen);
-	if (!error &&
-	    (!chosen.has_backend || chosen.backend != (flow->value & SERIN_FLOW_BACKEND_MASK)))
+	c = s->choices[flow->service - s->first];
+	error = dp_choice_make(c, &flow->client, flow->client_port_be, &chosen);
+	if (!error && (!chosen.has_backend || chosen.backend != backend) &&
+	    !dp_choice_may_be_marked(c, &chosen, backend))
 		s->is_due[flow->service] = 0;
 	return error;
 }

@@ -213,6 +213,7 @@ static int copy_service(struct copying *c, uint32_t id, struct snapshot_service 
 		.last = info->last,
 	};
 	memcpy(out->name, info->name, sizeof(out->name));
+	memcpy(out->dscp_pool, svc->dscp_pool, sizeof(out->dscp_pool));
 	copy_forwarding(svc, out);
 	error = copy_ports(c->dp, out);
 	return error ? error : copy_pools(c, out);

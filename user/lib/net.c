@@ -2,9 +2,12 @@
 #include "lib/net.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static void map_v4(struct in6_addr *out, const struct in_addr *v4)
 {
@@ -154,5 +157,59 @@ const char *net_format_endpoint(const struct in6_addr *a, uint16_t port, char bu
 
 	snprintf(buf, NET_ENDPOINT_LEN, net_is_v4(a) ? "%s:%u" : "[%s]:%u",
 		 net_format_addr(a, addr), port);
+	return buf;
+}
+
+/* RFC 4594, and RFC 8622 (LE), RFC 5865 (VA); the first name of a value is the one it is told by. */
+static const struct {
+	char name[5];
+	uint8_t dscp;
+} dscp_names[] = {
+	{"DF", 0},    {"CS0", 0},   {"BE", 0},	  {"LE", 1},	{"CS1", 8},
+	{"AF11", 10}, {"AF12", 12}, {"AF13", 14}, {"CS2", 16},	{"AF21", 18},
+	{"AF22", 20}, {"AF23", 22}, {"CS3", 24},  {"AF31", 26}, {"AF32", 28},
+	{"AF33", 30}, {"CS4", 32},  {"AF41", 34}, {"AF42", 36}, {"AF43", 38},
+	{"CS5", 40},  {"VA", 44},   {"EF", 46},	  {"CS6", 48},	{"CS7", 56},
+};
+
+#define DSCP_NAMES (sizeof(dscp_names) / sizeof(*dscp_names))
+
+static int parse_dscp_number(const char *text)
+{
+	char *end;
+	unsigned long value;
+
+	if (text[0] == '0' && text[1] >= '0' && text[1] <= '9') /* octal, to some */
+		return -EINVAL;
+	if (text[0] != '0' || (text[1] != 'x' && text[1] != 'X'))
+		return parse_number(text, NET_DSCP_VALUES - 1);
+	if (!isxdigit((unsigned char)text[2]))
+		return -EINVAL;
+	value = strtoul(text + 2, &end, 16);
+	return *end || value >= NET_DSCP_VALUES ? -EINVAL : (int)value;
+}
+
+int net_parse_dscp(const char *text, uint8_t *out)
+{
+	int value = parse_dscp_number(text);
+
+	for (size_t i = 0; value < 0 && i < DSCP_NAMES; i++)
+		if (!strcasecmp(text, dscp_names[i].name))
+			value = dscp_names[i].dscp;
+	if (value < 0)
+		return -EINVAL;
+	*out = (uint8_t)value;
+	return 0;
+}
+
+const char *net_format_dscp(uint8_t dscp, char buf[NET_DSCP_LEN])
+{
+	for (size_t i = 0; i < DSCP_NAMES; i++) {
+		if (dscp_names[i].dscp != dscp)
+			continue;
+		snprintf(buf, NET_DSCP_LEN, "%u (%s)", dscp, dscp_names[i].name);
+		return buf;
+	}
+	snprintf(buf, NET_DSCP_LEN, "%u", dscp);
 	return buf;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns addresses as text: parsing and formatting of addresses, prefixes and address:port pairs.
+ * Owns what headers hold as text: parsing and formatting of addresses, prefixes, address:port pairs
+ * and DSCP values.
  * Every address is a struct in6_addr; IPv4 is IPv4-mapped and printed as dotted quads.
  */
 #pragma once
@@ -24,6 +25,15 @@ int net_parse_addr(const char *text, struct in6_addr *out);
 int net_parse_prefix(const char *text, struct in6_addr *out, uint8_t *len);
 /* 0 or -EINVAL. "192.0.2.1:80", "[2001:db8::1]:80", or an address alone (then *port is 0). */
 int net_parse_endpoint(const char *text, struct in6_addr *out, uint16_t *port);
+
+#define NET_DSCP_VALUES 64
+#define NET_DSCP_LEN	12 /* "46 (EF)" */
+
+/* 0 or -EINVAL. "46", "0x2e", or a name of RFC 4594 in either case: EF, VA, LE, DF, CS0 .. CS7, AF11 ..
+ * AF43. */
+int net_parse_dscp(const char *text, uint8_t *out);
+/* The number, and its name if it has one. Returns buf. */
+const char *net_format_dscp(uint8_t dscp, char buf[NET_DSCP_LEN]);
 
 /* These return buf. An address of a prefix or endpoint is bracketed only where IPv6 needs it. */
 const char *net_format_addr(const struct in6_addr *a, char buf[NET_ADDR_LEN]);

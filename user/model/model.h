@@ -98,6 +98,9 @@ struct model_service {
 	size_t pool_count;
 	struct model_target *targets;
 	size_t target_count;
+	/* New flows so marked, of sources that have no target: 1 + index into pools; 0: no rule. */
+	uint8_t dscp_pool[SERIN_DSCP_VALUES];
+	size_t dscp_count; /* values that have a rule */
 };
 
 /* Sizes of the maps, chosen when the program is loaded. */

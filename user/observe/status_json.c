@@ -199,13 +199,38 @@ static int set_forwarding(json_t *o, const struct snapshot_service *svc)
 	return failures;
 }
 
+/* {"46": "canary"}, or NULL where there is no rule. */
+static json_t *dscp_json(const struct snapshot_service *svc)
+{
+	json_t *o = NULL;
+	int failures = 0;
+
+	for (int dscp = 0; dscp < SERIN_DSCP_VALUES; dscp++) {
+		char value[4];
+
+		if (!svc->dscp_pool[dscp])
+			continue;
+		snprintf(value, sizeof(value), "%d", dscp);
+		o = o ? o : json_object();
+		for (size_t i = 0; i < svc->pool_count; i++)
+			if (svc->pools[i].slot + 1 == svc->dscp_pool[dscp])
+				failures |= json_object_set_new(
+					o, value,
+					map_text(svc->pools[i].name, sizeof(svc->pools[i].name)));
+	}
+	return o ? checked(o, failures) : NULL;
+}
+
 /* Who goes to which pool whatever the split says. */
 static int set_targets(json_t *o, const struct snapshot_service *svc)
 {
-	if (!svc->target_count)
+	json_t *dscp = dscp_json(svc);
+
+	if (!svc->target_count && !dscp)
 		return 0;
-	return json_object_set_new(o, "targets",
-				   json_pack("{s:I}", "sources", (json_int_t)svc->target_count));
+	return json_object_set_new(
+		o, "targets",
+		json_pack("{s:I, s:o*}", "sources", (json_int_t)svc->target_count, "dscp", dscp));
 }
 
 static json_t *service_json(const struct snapshot_service *svc)
