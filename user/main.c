@@ -24,7 +24,7 @@ const struct cli_verb cli_verbs[] = {
 	 CHANGES | OPT_BIT(OPT_FORCE), 2, 2, cmd_drain},
 	{"undrain", "SERVICE BACKEND", "new connections for it again", CHANGES, 2, 2, cmd_undrain},
 	{"explain", "SERVICE CLIENT[:PORT]", "which pool and backend this client gets, and why",
-	 OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_DSCP), 2, 2, cmd_explain},
+	 OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_DSCP) | OPT_BIT(OPT_SEED), 2, 2, cmd_explain},
 	{"flows", "[SERVICE]", "the flow table", OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_POOL), 0, 1,
 	 cmd_flows},
 	{"events", "[SERVICE]", "what packets gave rise to: the log, or what comes to it",

@@ -357,7 +357,8 @@ static inline struct explanation lab_explain(struct dataplane *dp, const char *s
 static inline struct explanation lab_explain_frame(struct dataplane *dp, const char *service,
 						   const struct frame *f)
 {
-	struct explain_query query = {service, f->src, f->src_port, frame_dscp(f)};
+	struct explain_query query = {
+		.service = service, .client = f->src, .port = f->src_port, .dscp = frame_dscp(f)};
 	struct explanation e;
 
 	assert_int_equal(dataplane_explain(dp, &query, &e), 0);

@@ -38,6 +38,9 @@ refused 2 serin drain web 10.9.9.9:80
 refused 2 serin nonsense
 refused 2 serin status -o yaml
 refused 2 serin explain web not-an-address
+refused 2 serin explain web 10.1.0.1:1 --seed -1
+refused 2 serin explain web 10.1.0.1:1 --seed 18446744073709551616
+refused 2 serin explain web 10.1.0.1:1 --dscp 64
 refused 5 serin weight web canary=7 --expect-epoch 99999
 
 # broken SED-SCRIPT: an edit of the good file that no longer can be applied

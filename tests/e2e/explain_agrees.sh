@@ -73,5 +73,24 @@ expect "no rule" "$(rule marked4 10.1.0.40 --dscp 47)" "null null split"
 expect "rules in status" "$(serin status marked4 -o json | jq -c '.services[0].targets')" \
 	'{"sources":1,"dscp":{"10":"canary","46":"canary"}}'
 
+# What it foretells of a release with another seed is what becomes of clients when that one runs.
+for client in 10.1.0.{1..40}; do
+	serin explain web4 "$client" --seed 7 -o json |
+		jq -r '"\(.client) \(.pool) \(.backend) \(.seed) \(.other_release)"'
+done >"$LAB_TMP/foretold"
+expect "the one that runs" "$(serin explain web4 10.1.0.1 -o json | jq -r .other_release)" false
+serin weight web4 canary=0 baseline=0 >/dev/null
+sed -i 's/^  - name: web4$/&\n    seed: 7/' "$LAB_TMP/serin.yaml"
+serin apply "$LAB_TMP/serin.yaml" >/dev/null
+serin weight web4 canary=30 baseline=20 >/dev/null
+awk '{print $3, $4}' "$LAB_TMP/web4" | sort >"$LAB_TMP/before"
+expect_clean "$(load "$LAB_VIP4" 80 --count 40 --passes 1 --trace "$LAB_TMP/web4")"
+while read -r _ _ client pool backend _; do
+	printf '%s %s %s:%s 7 true\n' "$client" "$pool" "${LAB_ADDR4[$backend]}" "$LAB_PORT"
+done <"$LAB_TMP/web4" | sort >"$LAB_TMP/became"
+expect "what became of them" "$(cat "$LAB_TMP/became")" "$(sort "$LAB_TMP/foretold")"
+moved=$(awk '{print $1, $2}' "$LAB_TMP/became" | sort | comm -13 "$LAB_TMP/before" - | wc -l)
+((moved > 5)) || fail "a new seed moved $moved of 40 clients to another pool"
+
 said=$(serin explain web4 "${LAB_ADDR4[${LAB_BACKENDS[0]}]}" -o json | jq -r .refused)
 expect "what explain says of a backend as a client" "$said" hairpin

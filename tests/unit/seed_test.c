@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The seed: two releases draw their clients independently, and no client leaves its backend. */
+#include "balance/split.h"
+
 #include "hash_lab.h"
 
 static double unit(uint32_t draw) /* a uniform draw of 2^32 about 0 */
@@ -96,6 +98,80 @@ static void test_points_of_two_seeds_are_independent(void **state)
 	}
 }
 
+/* ---- cohorts of two releases ---- */
+
+#define JOINT_CLIENTS 200000u
+
+struct release {
+	struct serin_hashing hashing;
+	struct serin_split split;
+};
+
+static struct release release(uint64_t seed, uint32_t canary_ppm)
+{
+	const struct split_layout layout = {
+		.primary = 1, .other_count = 1, .others = {{.pool = 0, .ppm = canary_ppm}}};
+	struct release r = {.hashing = hashing(seed, SERIN_AFFINITY_CLIENT)};
+
+	split_encode(&layout, 1, &r.split);
+	return r;
+}
+
+static int is_in_canary(const struct release *r, const struct serin_addr *client)
+{
+	uint64_t hash = serin_flow_hash(&r->hashing, client, 0);
+
+	return serin_split_pick(&r->split, 1, serin_hash_point(&r->hashing, hash)) == 0;
+}
+
+/* Who is in both, either and neither: three degrees of freedom, for the shares are known. The sum
+ * of squares over ten pairs has thirty, and 80 is exceeded once in 400,000 times. */
+static void expect_independent_cohorts(const struct input *in, uint32_t ppm_a, uint32_t ppm_b)
+{
+	double p = ppm_a / 1e6, q = ppm_b / 1e6, sum = 0;
+	const double shares[4] = {(1 - p) * (1 - q), p * (1 - q), (1 - p) * q, p * q};
+
+	for (int pair = 0; pair < 10; pair++) {
+		/* Releases of one service in turn, and any two. */
+		uint64_t seed = pair < 5 ? (uint64_t)pair : next_random();
+		struct release a = release(seed, ppm_a);
+		struct release b = release(pair < 5 ? seed + 1 : next_random(), ppm_b);
+		uint32_t seen[4] = {};
+
+		for (uint32_t i = 0; i < JOINT_CLIENTS; i++) {
+			struct serin_addr client;
+			uint16_t port;
+
+			in->make(i, &client, &port);
+			seen[is_in_canary(&a, &client) + 2 * is_in_canary(&b, &client)]++;
+		}
+		for (int i = 0; i < 4; i++) {
+			double wanted = JOINT_CLIENTS * shares[i];
+
+			sum += (seen[i] - wanted) * (seen[i] - wanted) / wanted;
+		}
+	}
+	printf("%s, %g %% and %g %%: chi-square %.1f of 30 degrees\n", in->name, p * 100, q * 100,
+	       sum);
+	if (sum > 80)
+		fail_msg("%s: the cohorts of two releases are not independent", in->name);
+}
+
+static void test_cohorts_of_two_releases_are_independent(void **state)
+{
+	static const struct input many[] = {
+		{"IPv4 in sequence", sequential_v4},
+		{"IPv6 /64s in sequence", sequential_networks_v6},
+	};
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(many) / sizeof(*many); n++) {
+		expect_independent_cohorts(&many[n], 100000, 100000);
+		expect_independent_cohorts(&many[n], 500000, 500000);
+		expect_independent_cohorts(&many[n], 10000, 500000);
+	}
+}
+
 /* A new seed draws who is in a release's cohort anew, and moves nobody inside of any pool. */
 static void test_a_seed_moves_points_and_no_slots(void **state)
 {
@@ -168,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_seeds_and_services_draw_points_independently, setup),
 		cmocka_unit_test_setup(test_points_of_two_seeds_are_independent, setup),
+		cmocka_unit_test_setup(test_cohorts_of_two_releases_are_independent, setup),
 		cmocka_unit_test_setup(test_a_seed_moves_points_and_no_slots, setup),
 		cmocka_unit_test_setup(test_every_bit_of_a_seed_reaches_every_bit_of_a_point,
 				       setup),

@@ -35,6 +35,7 @@ enum cli_option {
 	OPT_FOLLOW,
 	OPT_SINCE,
 	OPT_DSCP,
+	OPT_SEED,
 	OPT_MAX,
 };
 
@@ -57,6 +58,8 @@ struct cli {
 	const char *listen;
 	const char *pool;
 	uint8_t dscp;
+	bool has_seed;
+	uint64_t seed;
 	char **args; /* what is not an option */
 	int arg_count;
 };

@@ -26,6 +26,16 @@ static void format_target(const struct explanation *e, char text[NET_ADDR_LEN + 
 			 is_v4 ? e->target_len - 96 : e->target_len);
 }
 
+/* As text: numbers of JSON readers may have 53 bits. */
+static void set_seed(json_t *json, const struct explanation *e)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)e->seed);
+	json_object_set_new(json, "seed", json_string(text));
+	json_object_set_new(json, "other_release", json_boolean(e->is_other_release));
+}
+
 static json_t *explain_json(const struct cli *cli, const struct explanation *e)
 {
 	char backend[NET_ENDPOINT_LEN], target[NET_ADDR_LEN + 4];
@@ -45,6 +55,7 @@ static json_t *explain_json(const struct cli *cli, const struct explanation *e)
 		json_object_set_new(json, "target", json_string(target));
 		json_object_set_new(json, "rule", json_string(explain_rule_name(e->rule)));
 	}
+	set_seed(json, e);
 	json_object_set_new(json, "chosen_pool", json_string(e->chosen_pool));
 	json_object_set_new(json, "point", json_real(e->point / UNIT));
 	json_object_set_new(json, "interval",
@@ -63,6 +74,26 @@ static json_t *explain_json(const struct cli *cli, const struct explanation *e)
 	return json;
 }
 
+static void print_flow(const struct explanation *e)
+{
+	if (e->is_other_release)
+		printf("  seed     %llu, of another release: what is remembered of this one was "
+		       "not "
+		       "asked\n",
+		       (unsigned long long)e->seed);
+	else if (e->has_flow)
+		printf("  flow     the table remembers it: %s, born in epoch %u, idle for %.1f s\n",
+		       flow_state_name(e->flow_state), e->flow_epoch,
+		       (double)e->flow_idle_ms / 1000);
+	else if (e->is_settled)
+		printf("  flow     settled: no choice has changed here, nothing needs "
+		       "remembering\n");
+	else
+		printf("  flow     none remembered: its next connection takes this choice, one "
+		       "that is\n"
+		       "           older keeps the choice of before the change\n");
+}
+
 static void print_steps(const struct explanation *e)
 {
 	char target[NET_ADDR_LEN + 4];
@@ -77,17 +108,7 @@ static void print_steps(const struct explanation *e)
 		printf("  split    pool %s owns [%.6f, %.6f)\n", e->chosen_pool,
 		       (double)e->low / UNIT, (double)e->high / UNIT);
 	}
-	if (e->has_flow)
-		printf("  flow     the table remembers it: %s, born in epoch %u, idle for %.1f s\n",
-		       flow_state_name(e->flow_state), e->flow_epoch,
-		       (double)e->flow_idle_ms / 1000);
-	else if (e->is_settled)
-		printf("  flow     settled: no choice has changed here, nothing needs "
-		       "remembering\n");
-	else
-		printf("  flow     none remembered: its next connection takes this choice, one "
-		       "that is\n"
-		       "           older keeps the choice of before the change\n");
+	print_flow(e);
 	if (e->refusal == SERIN_DROP_HAIRPIN)
 		printf("  refused  the client is a backend of this service: by nat none of its "
 		       "connections\n"
@@ -106,7 +127,10 @@ int cmd_explain(const struct cli *cli)
 {
 	char backend[NET_ENDPOINT_LEN];
 	struct dataplane *dp = NULL;
-	struct explain_query query = {.service = cli->args[0], .dscp = cli->dscp};
+	struct explain_query query = {.service = cli->args[0],
+				      .dscp = cli->dscp,
+				      .has_seed = cli->has_seed,
+				      .seed = cli->seed};
 	struct explanation e;
 	int error;
 
@@ -124,8 +148,9 @@ int cmd_explain(const struct cli *cli)
 	if (cli->is_json)
 		return cli_print_json(explain_json(cli, &e));
 	if (e.has_backend)
-		printf("%s: %s goes to pool %s, backend %s (%s)%s\n", cli->args[0], cli->args[1],
-		       e.pool, net_format_endpoint(&e.backend, e.backend_port, backend),
+		printf("%s: %s %s to pool %s, backend %s (%s)%s\n", cli->args[0], cli->args[1],
+		       e.is_other_release ? "would go" : "goes", e.pool,
+		       net_format_endpoint(&e.backend, e.backend_port, backend),
 		       explain_reason_name(e.reason),
 		       e.refusal ? "; its new connections are refused" : "");
 	else

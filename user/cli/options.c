@@ -37,6 +37,7 @@ static const struct option_info {
 	[OPT_SINCE] = {"since", 0, "TIME", "only those of the last 30s, 10m, 2h, 1d"},
 	[OPT_DSCP] = {"dscp", 0, "VALUE",
 		      "of a client whose packets are so marked: 46, EF, ... (0)"},
+	[OPT_SEED] = {"seed", 0, "SEED", "of a release with this seed and the weights of now"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
 
@@ -87,6 +88,20 @@ static int parse_dscp(const char *text, uint8_t *out)
 		return 0;
 	log_error("--dscp takes a number from 0 to 63 or a name like EF, AF41 or CS1, not \"%s\"",
 		  text);
+	return CLI_USAGE;
+}
+
+static int parse_seed(const char *text, struct cli *cli)
+{
+	char *end;
+
+	errno = 0;
+	cli->seed = strtoull(text, &end, 10);
+	cli->has_seed = !errno && *text >= '0' && *text <= '9' && !*end;
+	if (cli->has_seed)
+		return 0;
+	log_error("--seed takes a whole number from 0 to %llu, not \"%s\"",
+		  (unsigned long long)UINT64_MAX, text);
 	return CLI_USAGE;
 }
 
@@ -163,6 +178,8 @@ static int set_option(struct cli *cli, enum cli_option option, const char *value
 		return parse_since(value, &cli->since_s);
 	case OPT_DSCP:
 		return parse_dscp(value, &cli->dscp);
+	case OPT_SEED:
+		return parse_seed(value, cli);
 	case OPT_MAX:
 		break;
 	}

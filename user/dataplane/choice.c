@@ -12,6 +12,7 @@ void dp_choice_open(struct dataplane *dp, uint32_t service, struct dp_choice *ou
 	memset(out, 0, sizeof(*out));
 	out->dp = dp;
 	out->service = service;
+	out->split_key = dp->services[service].now.split_key;
 	out->dscp = SERIN_DSCP_NONE;
 	dp_split_read(dp, service, &out->split);
 	for (int i = 0; i < SERIN_MAX_POOLS; i++)
@@ -75,14 +76,15 @@ static void choose_pool(struct dp_choice *c, const struct serin_addr *client, st
 int dp_choice_make(struct dp_choice *c, const struct serin_addr *client, uint16_t port_be,
 		   struct dp_chosen *out)
 {
-	const struct serin_hashing *h = &c->dp->services[c->service].now;
+	struct serin_hashing h = c->dp->services[c->service].now;
 	struct dp_chosen chosen = {};
 	uint32_t word = 0;
 	int error;
 
-	chosen.hash = serin_flow_hash(h, client, port_be);
-	chosen.point = serin_hash_point(h, chosen.hash);
-	chosen.slot = serin_hash_slot(chosen.hash, h->table_size);
+	h.split_key = c->split_key;
+	chosen.hash = serin_flow_hash(&h, client, port_be);
+	chosen.point = serin_hash_point(&h, chosen.hash);
+	chosen.slot = serin_hash_slot(chosen.hash, h.table_size);
 	choose_pool(c, client, &chosen);
 	error = word_of(c, chosen.pool, chosen.slot, &word);
 	if (error == -ENOENT) {

@@ -254,6 +254,9 @@ struct explain_query {
 	struct in6_addr client;
 	uint16_t port; /* 0: affinity client only */
 	uint8_t dscp;
+	/* As if the service's release had this seed, and nobody remembered anything. */
+	bool has_seed;
+	uint64_t seed;
 };
 
 struct explanation {
@@ -274,6 +277,8 @@ struct explanation {
 	struct in6_addr target_prefix; /* by source */
 	uint8_t target_len;	       /* of 128 bits */
 	uint8_t dscp;		       /* by DSCP */
+	uint64_t seed;		       /* what the hash was keyed with */
+	bool is_other_release;	       /* not the live one: no flow was asked about */
 	bool is_settled;	       /* the flow table is not asked for such a client */
 	bool has_flow;
 	uint32_t flow_epoch;

@@ -34,6 +34,8 @@ struct question {
 	struct serin_addr client;
 	uint16_t port_be;
 	uint8_t dscp;
+	uint64_t seed;
+	bool is_other_release; /* it has that seed, not the one that runs */
 };
 
 static void set_backend(const struct question *q, uint32_t id, struct explanation *out)
@@ -129,6 +131,8 @@ static int ask_choice(const struct question *q, struct explanation *out)
 
 	dp_choice_open(q->dp, q->service, &choice);
 	choice.dscp = q->dscp;
+	if (q->is_other_release)
+		choice.split_key = serin_split_key(q->seed);
 	error = dp_choice_make(&choice, &q->client, q->port_be, &chosen);
 	if (!error) {
 		out->reason = chosen.is_fallback ? EXPLAIN_FALLBACK
@@ -138,7 +142,7 @@ static int ask_choice(const struct question *q, struct explanation *out)
 		out->point = chosen.point;
 		out->slot = chosen.slot;
 		out->table_size = q->dp->services[q->service].now.table_size;
-		out->is_settled = chosen.is_settled;
+		out->is_settled = chosen.is_settled && !q->is_other_release;
 		split_interval(&choice.split, chosen.pool, &out->low, &out->high);
 		memcpy(out->chosen_pool, q->dp->info[q->service].pool[chosen.pool].name,
 		       sizeof(out->chosen_pool));
@@ -146,7 +150,8 @@ static int ask_choice(const struct question *q, struct explanation *out)
 			set_target(q, &chosen, out);
 		if (chosen.has_backend) {
 			set_backend(q, chosen.backend, out);
-			error = ask_refusal(q, chosen.backend, &out->refusal);
+			error = q->is_other_release ? 0
+						    : ask_refusal(q, chosen.backend, &out->refusal);
 		}
 	}
 	dp_choice_close(&choice);
@@ -182,6 +187,8 @@ static int make_question(struct dataplane *dp, const struct explain_query *query
 		.service = (uint32_t)id,
 		.port_be = htons(query->port),
 		.dscp = query->dscp,
+		.seed = query->seed,
+		.is_other_release = query->has_seed,
 	};
 	memcpy(&q->client, &query->client, sizeof(q->client));
 	return 0;
@@ -197,7 +204,9 @@ int dataplane_explain(struct dataplane *dp, const struct explain_query *query,
 	if (error)
 		return error;
 	error = ask_choice(&q, &answer);
-	if (!error)
+	answer.seed = query->has_seed ? query->seed : dp->info[q.service].seed;
+	answer.is_other_release = q.is_other_release;
+	if (!error && !q.is_other_release)
 		error = ask_flow(&q, &answer);
 	if (error) {
 		log_error("cannot explain: %s%s", strerror(-error),

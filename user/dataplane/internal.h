@@ -286,7 +286,8 @@ int dp_tables_remove(struct dataplane *dp, const uint8_t *is_gone);
 struct dp_choice {
 	struct dataplane *dp;
 	uint32_t service;
-	uint32_t dscp; /* of the packets, or SERIN_DSCP_NONE, which it is at first */
+	uint64_t split_key; /* the live one at first */
+	uint32_t dscp;	    /* of the packets, or SERIN_DSCP_NONE, which it is at first */
 	struct split_layout split;
 	struct dp_table tables[SERIN_MAX_POOLS]; /* opened as they are asked for */
 	int table_error[SERIN_MAX_POOLS];	 /* 1: not asked for yet */
