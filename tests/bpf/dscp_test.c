@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Rules for DSCP values: which new flows they send where, and which flows they leave alone. */
+#include "apply_lab.h"
 #include "choice_lab.h"
+
+#include "lib/rtnl.h"
 
 #define SEED 0x9a6e40d7c21b835full
 
@@ -187,6 +190,43 @@ static void test_explain_tells_the_rule(void **state)
 	dataplane_close(dp);
 }
 
+static bool is_settled(void)
+{
+	struct snapshot *s = lab_snapshot();
+	bool is = snapshot_find_service(s, "web")->is_settled;
+
+	snapshot_free(s);
+	return is;
+}
+
+/* A flow that lives where its mark sends it stands in nobody's way; without the rule it would. */
+static void test_marked_flows_let_a_service_settle(void **state)
+{
+	static const char yaml[] = LAB_HASTY_HEAD(1)
+		SERVICE("web", "192.0.2.1", ", targets: [{dscp: EF, pool: canary}]",
+			WEIGHED("canary", "0", HOST(1)) POOL("stable", HOST(2)));
+	struct frame f = lab_request("203.0.113.9", 7, "192.0.2.1", 80, IPPROTO_TCP);
+	struct rtnl *rtnl = NULL;
+	uint64_t since;
+
+	(void)state;
+	assert_int_equal(rtnl_open(&rtnl), 0);
+	lab_apply(yaml);
+	assert_int_equal(lab_shift("web", "canary", 1), 0);
+	since = lab_now_ms();
+	do {
+		struct dataplane *dp = lab_open(DATAPLANE_WRITE);
+
+		assert_int_equal(ask_marked(&f, 46), 1);
+		assert_int_equal(dataplane_maintain(dp, rtnl), 0);
+		dataplane_close(dp);
+		lab_wait(since, "the service to settle");
+	} while (!is_settled());
+	assert_true(lab_now_ms() - since >= 1000);
+	assert_int_equal(ask_marked(&f, 46), 1);
+	rtnl_close(rtnl);
+}
+
 int main(void)
 {
 #define DSCP_TEST(name, begin) cmocka_unit_test_setup_teardown(name, begin, lab_teardown)
@@ -196,6 +236,7 @@ int main(void)
 		DSCP_TEST(test_a_flow_stays_however_it_is_marked, start),
 		DSCP_TEST(test_rules_come_and_go, start_plain),
 		DSCP_TEST(test_explain_tells_the_rule, start),
+		cmocka_unit_test_teardown(test_marked_flows_let_a_service_settle, lab_teardown),
 	};
 
 	lab_enter(SEED);
