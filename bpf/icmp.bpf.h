@@ -128,6 +128,8 @@ static __always_inline int parse_error(struct packet *p, const struct icmp_heade
 		return SERIN_PASS_PROTOCOL;
 	p->src = q.dst;
 	p->dst = q.src;
+	if (!is_too_big && icmp->type == (p->ip4 ? ICMP4_UNREACHABLE : ICMP6_UNREACHABLE))
+		p->says = SAYS_UNREACHABLE;
 	reason = adopt_quote(p, &q, at);
 	if (is_too_big && learn_path_mtu(p, &q, mtu))
 		return SERIN_PASS_TUNNEL_ERROR;

@@ -11,6 +11,7 @@
 #include <serin/abi.h>
 #include <serin/event.h>
 #include <serin/info.h>
+#include <serin/signals.h>
 #include <serin/source.h>
 
 /* Powers of two less one; set between open and load. */
@@ -385,6 +386,25 @@ struct {
 	__type(key, __u32);
 	__type(value, struct serin_counters);
 } backend_counters SEC(".maps");
+
+/*
+ * What tells of how pools are doing. key: pool index; writer: count_step(); reader: user space, which
+ * zeroes a slot before it gets a new pool. Size: limits.services * SERIN_MAX_POOLS, 64 bytes a CPU.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_signals);
+} pool_signals SEC(".maps");
+
+/* The same by backend id. Size: limits.backends, 64 bytes a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_signals);
+} backend_signals SEC(".maps");
 
 /* Every packet received, by reason. key: 0; writer: verdict() alone; reader: user space. */
 struct {

@@ -80,6 +80,17 @@ struct quote {
 	__u16 check; /* its checksum; 0: not quoted */
 };
 
+/* What of a packet tells how its flow is doing: TCP's flags, but for the push flag, in whose place is
+ * whether there is data. */
+#define SAYS_FIN	 0x01
+#define SAYS_SYN	 0x02
+#define SAYS_RST	 0x04
+#define SAYS_DATA	 0x08
+#define SAYS_ACK	 0x10
+#define SAYS_UNREACHABLE 0x20 /* an ICMP error's */
+#define SAYS_TCP_FLAGS	 (SAYS_FIN | SAYS_SYN | SAYS_RST | SAYS_ACK)
+#define SAYS_STEP	 (SAYS_FIN | SAYS_SYN | SAYS_RST | SAYS_UNREACHABLE)
+
 struct packet {
 	/* parse() */
 	struct xdp_md *ctx;
@@ -97,6 +108,8 @@ struct packet {
 	struct link link; /* as it came */
 	struct piece piece;
 	struct quote quote;
+	__u8 says;    /* SAYS_*; what follows, too, is for after no pointer is valid any more */
+	__u32 seq_be; /* TCP's */
 
 	/* find_service() */
 	struct serin_addr client __attribute__((aligned(8)));

@@ -13,6 +13,9 @@
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
+#define TCP_LEN_AT   12
+#define TCP_FLAGS_AT 13
+
 struct cursor {
 	void *pos;
 	void *end;     /* of the frame's first buffer */
@@ -127,10 +130,18 @@ static __always_inline int parse_ipv6(struct cursor *c, struct packet *p)
 static __always_inline int parse_tcp(struct cursor *c, struct packet *p)
 {
 	struct tcphdr *tcp = c->pos;
+	const __u8 *byte = c->pos;
+	__u32 len;
 
-	if ((void *)(tcp + 1) > c->end || tcp->doff < 5 || tcp->doff * 4u > c->left)
+	if ((void *)(tcp + 1) > c->end)
+		return SERIN_PASS_MALFORMED;
+	len = (byte[TCP_LEN_AT] & 0xf0u) >> 2;
+	if (len < sizeof(*tcp) || len > c->left)
 		return SERIN_PASS_MALFORMED;
 	p->tcp = tcp;
+	p->seq_be = tcp->seq;
+	/* The difference is negative where data follows: without a branch to prove. */
+	p->says = (byte[TCP_FLAGS_AT] & SAYS_TCP_FLAGS) | ((len - c->left) >> 31) * SAYS_DATA;
 	p->src.port_be = tcp->source;
 	p->dst.port_be = tcp->dest;
 	return SERIN_GO_ON;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Stage 6, signals: what is counted of every forwarded packet, for its pool and its backend. */
+/*
+ * Stage 6, signals: what is counted of every forwarded packet, for its pool and its backend; and of
+ * those that begin or end something, what they say.
+ */
 #pragma once
 
 #include "maps.bpf.h"
@@ -39,6 +42,49 @@ static __always_inline void count_fallback(const struct packet *p)
 		c->fallbacks++;
 }
 
+static __always_inline void count_client_step(struct serin_signals *s, __u32 says)
+{
+	if (says & SAYS_FIN)
+		s->fins_in++;
+	if (says & SAYS_RST)
+		s->resets_by_client++;
+	else if ((says & (SAYS_SYN | SAYS_ACK)) == SAYS_SYN)
+		s->syns++;
+}
+
+/* A reset that answers a SYN has the sequence number 0 (RFC 9293 3.5.2). */
+static __always_inline void count_backend_step(struct serin_signals *s, __u32 says, __u32 seq_be)
+{
+	if (says & SAYS_UNREACHABLE)
+		s->unreachables++;
+	if (says & SAYS_FIN)
+		s->fins_out++;
+	if ((says & SAYS_RST) && (says & SAYS_ACK) && !seq_be)
+		s->refused++;
+	if (says & SAYS_RST)
+		s->resets_by_backend++;
+	else if ((says & SAYS_SYN) && (says & SAYS_ACK))
+		s->syn_acks++;
+}
+
+/* Out of the way of packets that say nothing; global, to be proved once. */
+__noinline int count_step(__u32 pool, __u32 backend, __u32 says, __u32 seq_be, __u32 is_reply)
+{
+	struct serin_signals *of_pool = bpf_map_lookup_elem(&pool_signals, &pool);
+	struct serin_signals *of_backend = bpf_map_lookup_elem(&backend_signals, &backend);
+
+	if (!of_pool || !of_backend)
+		return 0;
+	if (is_reply) {
+		count_backend_step(of_pool, says, seq_be);
+		count_backend_step(of_backend, says, seq_be);
+	} else {
+		count_client_step(of_pool, says);
+		count_client_step(of_backend, says);
+	}
+	return 0;
+}
+
 static __always_inline void count_signals(const struct packet *p)
 {
 	__u32 index = p->service_id * SERIN_MAX_POOLS + p->backend->pool;
@@ -47,6 +93,8 @@ static __always_inline void count_signals(const struct packet *p)
 
 	if (!pool || !backend)
 		return;
+	if (p->says & SAYS_STEP)
+		count_step(index, p->backend_id, p->says, p->seq_be, p->is_reply);
 	if (p->is_reply) {
 		count_reply(pool, p);
 		count_reply(backend, p);

@@ -150,7 +150,20 @@ static void pool_signal_lines(void **state)
 	       "serin_pool_packets_out_total{service=\"web\",pool=\"canary\"} 3",
 	       "serin_pool_bytes_out_total{service=\"web\",pool=\"canary\"} 4",
 	       "serin_pool_flows_total{service=\"web\",pool=\"canary\"} 5",
-	       "serin_pool_fallbacks_total{service=\"web\",pool=\"canary\"} 6");
+	       "serin_pool_fallbacks_total{service=\"web\",pool=\"canary\"} 6",
+	       "serin_pool_syns_total{service=\"web\",pool=\"canary\"} 101",
+	       "serin_pool_refused_total{service=\"web\",pool=\"canary\"} 107",
+	       "serin_pool_unreachables_total{service=\"web\",pool=\"canary\"} 108");
+}
+
+static void unseen_signals_have_no_lines(void **state)
+{
+	sample_tunnels();
+	free(text);
+	assert_int_equal(write_sample(state), 0);
+	EXPECT("serin_pool_syns_total{service=\"web\",pool=\"canary\"} 101");
+	assert_null(strstr(text, "serin_pool_syn_acks_total{"));
+	assert_null(strstr(text, "serin_backend_syn_acks_total{"));
 }
 
 #define CANARY	 "{service=\"web\",pool=\"canary\",backend=\"10.0.0.21:8080\"}"
@@ -167,27 +180,29 @@ static void backend_lines(void **state)
 	assert_null(strstr(text, "serin_backend_fallbacks"));
 }
 
+#define FAMILIES_MAX 128
+
 /* Every family has one head, and its samples stand together under it. */
 static void families_are_contiguous(void **state)
 {
-	char seen[64][64], *copy = strdup(text), *rest = copy, *line;
+	char seen[FAMILIES_MAX][64], *copy = strdup(text), *rest = copy, *line;
 	size_t count = 0;
 
 	(void)state;
 	while ((line = strsep(&rest, "\n")) && *line) {
 		if (!strncmp(line, "# HELP ", 7)) {
-			assert_in_range(count, 0, 63);
+			assert_in_range(count, 0, FAMILIES_MAX - 1);
 			snprintf(seen[count], 64, "%.*s", (int)strcspn(line + 7, " "), line + 7);
 			for (size_t i = 0; i < count; i++)
 				assert_string_not_equal(seen[i], seen[count]);
 			count++;
 		} else if (*line != '#') {
 			line[strcspn(line, "{ ")] = '\0';
-			assert_in_range(count, 1, 64);
+			assert_in_range(count, 1, FAMILIES_MAX);
 			assert_string_equal(line, seen[count - 1]);
 		}
 	}
-	assert_in_range(count, 20, 64);
+	assert_in_range(count, 20, FAMILIES_MAX);
 	free(copy);
 }
 
@@ -256,6 +271,7 @@ int main(void)
 		TEST(unknown_ports_in_use_are_no_zero),
 		TEST(pool_lines),
 		TEST(pool_signal_lines),
+		TEST(unseen_signals_have_no_lines),
 		TEST(backend_lines),
 		TEST(families_are_contiguous),
 		TEST(values_are_escaped),

@@ -20,11 +20,12 @@ static struct snapshot sample;
 
 static void sample_pools_init(void)
 {
-	sample_canary[0] = (struct snapshot_backend){.port = 8080,
-						     .weight = 1,
-						     .state = SERIN_BACKEND_UP,
-						     .has_hop = true,
-						     .counters = {.packets_in = 11, .flows = 3}};
+	sample_canary[0] = (struct snapshot_backend){
+		.port = 8080,
+		.weight = 1,
+		.state = SERIN_BACKEND_UP,
+		.has_hop = true,
+		.counters = {.packets_in = 11, .flows = 3, .signals.resets_by_backend = 12}};
 	sample_stable[0] = (struct snapshot_backend){
 		.port = 8080, .weight = 2, .state = SERIN_BACKEND_UP, .has_hop = false};
 	sample_stable[1] = (struct snapshot_backend){
@@ -42,7 +43,15 @@ static void sample_pools_init(void)
 			     .bytes_out = 4,
 			     .flows = 5,
 			     .fallbacks = 6,
-			     .epoch_flows = 5},
+			     .epoch_flows = 5,
+			     .signals = {.syns = 101,
+					 .syn_acks = 102,
+					 .fins_in = 103,
+					 .fins_out = 104,
+					 .resets_by_client = 105,
+					 .resets_by_backend = 106,
+					 .refused = 107,
+					 .unreachables = 108}},
 		.backends = sample_canary,
 		.backend_count = 1,
 	};

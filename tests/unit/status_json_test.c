@@ -133,7 +133,35 @@ static void pool_fields(void **state)
 	expect(json_object_get(pool(1), "weight"), "95.0");
 	expect(json_object_get(pool(0), "signals"),
 	       "{'packets_in': 1, 'bytes_in': 2, 'packets_out': 3, 'bytes_out': 4, 'flows': 5,"
-	       " 'fallbacks': 6}");
+	       " 'fallbacks': 6, 'syns': 101, 'syn_acks': 102, 'fins_in': 103, 'fins_out': 104,"
+	       " 'resets_by_client': 105, 'resets_by_backend': 106, 'refused': 107,"
+	       " 'unreachables': 108}");
+}
+
+/* What cannot be seen is not 0. */
+static void what_answers_past_us_is_not_told(void **state)
+{
+	json_t *found;
+
+	sample_tunnels();
+	teardown(state);
+	status = status_json(&sample);
+	found = json_object_get(pool(0), "signals");
+	expect(json_object_get(found, "syns"), "101");
+	expect(json_object_get(found, "resets_by_client"), "105");
+	assert_null(json_object_get(found, "syn_acks"));
+	assert_null(json_object_get(found, "resets_by_backend"));
+	assert_null(json_object_get(found, "unreachables"));
+}
+
+static void udp_has_no_handshakes(void **state)
+{
+	sample_service.protocol = IPPROTO_UDP;
+	teardown(state);
+	status = status_json(&sample);
+	expect(json_object_get(pool(0), "signals"),
+	       "{'packets_in': 1, 'bytes_in': 2, 'packets_out': 3, 'bytes_out': 4, 'flows': 5,"
+	       " 'fallbacks': 6, 'unreachables': 108}");
 }
 
 static void shares_are_of_the_flows_since_the_shift(void **state)
@@ -155,7 +183,9 @@ static void backend_fields(void **state)
 	expect(json_object_get(pool(0), "backends"),
 	       "[{'address': '10.0.0.21', 'port': 8080, 'weight': 1, 'state': 'up', 'signals':"
 	       " {'packets_in': 11, 'bytes_in': 0, 'packets_out': 0, 'bytes_out': 0,"
-	       " 'flows': 3}}]");
+	       " 'flows': 3, 'syns': 0, 'syn_acks': 0, 'fins_in': 0, 'fins_out': 0,"
+	       " 'resets_by_client': 0, 'resets_by_backend': 12, 'refused': 0,"
+	       " 'unreachables': 0}}]");
 	expect(json_object_get(json_array_get(json_object_get(pool(1), "backends"), 0), "state"),
 	       "'unresolved'");
 	expect(json_object_get(json_array_get(json_object_get(pool(1), "backends"), 1), "address"),
@@ -237,6 +267,8 @@ int main(void)
 		TEST(ports_are_told_of_fullnat),
 		TEST(ports_in_use_may_be_unknown),
 		TEST(pool_fields),
+		TEST(what_answers_past_us_is_not_told),
+		TEST(udp_has_no_handshakes),
 		TEST(shares_are_of_the_flows_since_the_shift),
 		TEST(backend_fields),
 		TEST(no_flow_yet_is_null),

@@ -101,7 +101,7 @@ int dp_backend_add(struct dataplane *dp, uint32_t id, const struct dp_backend_sp
 	struct serin_backend *b = &dp->backends[id];
 	int error;
 
-	error = dp_counters_clear(dp, DP_MAP_BACKEND_COUNTERS, id);
+	error = dp_backend_counters_clear(dp, id);
 	if (!error)
 		error = dp_host_add(dp, spec->service, &spec->at.addr);
 	if (error)

@@ -81,7 +81,7 @@ static int write_pools(struct dataplane *dp, const struct service_plan *s)
 		int error;
 
 		if (s->is_new_slot[i]) {
-			error = dp_counters_clear(dp, DP_MAP_POOL_COUNTERS, index);
+			error = dp_pool_counters_clear(dp, index);
 			if (error)
 				return error;
 			memcpy(pool->name, m->pools[i].name, sizeof(pool->name));

@@ -24,6 +24,7 @@
 #include <serin/abi.h>
 #include <serin/event.h>
 #include <serin/info.h>
+#include <serin/signals.h>
 
 #include "model/model.h"
 
@@ -136,6 +137,7 @@ int dataplane_follow_host(struct dataplane *dp, struct rtnl *rtnl);
 struct snapshot_counters {
 	uint64_t packets_in, bytes_in, packets_out, bytes_out, flows, fallbacks;
 	uint64_t epoch_flows; /* new flows since the service's last shift */
+	struct serin_signals signals;
 };
 
 struct snapshot_backend {
@@ -220,6 +222,7 @@ struct snapshot {
 	char made_by[32];
 };
 
+/* What is counted of a service's pools is of one instant: two of them can be compared. */
 int dataplane_snapshot(struct dataplane *dp, struct snapshot **out);
 void snapshot_free(struct snapshot *s);
 const struct snapshot_service *snapshot_find_service(const struct snapshot *s, const char *name);

@@ -49,6 +49,8 @@
 	X(TX_PORTS, tx_ports)                 \
 	X(POOL_COUNTERS, pool_counters)       \
 	X(BACKEND_COUNTERS, backend_counters) \
+	X(POOL_SIGNALS, pool_signals)         \
+	X(BACKEND_SIGNALS, backend_signals)   \
 	X(VERDICTS, verdicts)                 \
 	X(EVENT_LOG, event_log)               \
 	X(EVENT_RATES, event_rates)           \
@@ -212,7 +214,17 @@ void dp_service_changed(struct dataplane *dp, uint32_t service);
  * they take the base's choice as long as it is there. One that ceases to must first settle. */
 void dp_service_set_flags(struct dataplane *dp, uint32_t service, uint8_t flags);
 void dp_note_change(struct dataplane *dp, uint32_t service, const struct dataplane_author *author);
-int dp_counters_clear(struct dataplane *dp, enum dp_map map, uint32_t index);
+
+/* ---- signals.c: what is counted ---- */
+
+/* Of all pools of a service at one instant, so that they can be compared. @epoch: the service's */
+int dp_pool_counters_read(struct dataplane *dp, uint32_t service, uint32_t epoch,
+			  struct snapshot_counters out[SERIN_MAX_POOLS]);
+int dp_backend_counters_read(struct dataplane *dp, uint32_t id, uint32_t epoch,
+			     struct snapshot_counters *out);
+/* Before there is a pool or a backend of that number. */
+int dp_pool_counters_clear(struct dataplane *dp, uint32_t pool_index);
+int dp_backend_counters_clear(struct dataplane *dp, uint32_t id);
 
 /* ---- tables.c: backends by pool, and Maglev tables ---- */
 

@@ -100,11 +100,13 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 	case DP_MAP_TABLES:
 	case DP_MAP_BASE_TABLES:
 	case DP_MAP_POOL_COUNTERS:
+	case DP_MAP_POOL_SIGNALS:
 		return m->max_services * SERIN_MAX_POOLS;
 	case DP_MAP_BACKENDS:
 	case DP_MAP_TUNNEL_ENDS:
 	case DP_MAP_BACKEND_HOSTS:
 	case DP_MAP_BACKEND_COUNTERS:
+	case DP_MAP_BACKEND_SIGNALS:
 		return m->max_backends;
 	case DP_MAP_BACKEND_INDEX:
 		return m->backend_buckets;

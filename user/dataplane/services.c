@@ -157,15 +157,3 @@ void dp_note_change(struct dataplane *dp, uint32_t service, const struct datapla
 	snprintf(last->actor, sizeof(last->actor), "%s", author->actor);
 	snprintf(last->reason, sizeof(last->reason), "%s", author->reason ? author->reason : "");
 }
-
-int dp_counters_clear(struct dataplane *dp, enum dp_map map, uint32_t index)
-{
-	struct serin_counters *zero = calloc((size_t)dp->cpu_count, sizeof(*zero));
-	int error;
-
-	if (!zero)
-		return -ENOMEM;
-	error = bpf_map_update_elem(dp->map_fd[map], &index, zero, BPF_ANY) ? -errno : 0;
-	free(zero);
-	return error;
-}

@@ -48,29 +48,8 @@ const char *snapshot_backend_state_name(const struct snapshot_backend *b)
 struct copying {
 	struct dataplane *dp;
 	struct roster roster;
-	struct serin_counters *per_cpu;
+	struct snapshot_counters pools[SERIN_MAX_POOLS]; /* of the service that is copied */
 };
-
-static int read_counters(struct copying *c, enum dp_map map, uint32_t index, uint32_t epoch,
-			 struct snapshot_counters *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (bpf_map_lookup_elem(c->dp->map_fd[map], &index, c->per_cpu))
-		return -errno;
-	for (int cpu = 0; cpu < c->dp->cpu_count; cpu++) {
-		const struct serin_counters *one = &c->per_cpu[cpu];
-
-		out->packets_in += one->packets_in;
-		out->bytes_in += one->bytes_in;
-		out->packets_out += one->packets_out;
-		out->bytes_out += one->bytes_out;
-		out->flows += one->flows;
-		out->fallbacks += one->fallbacks;
-		if (one->epoch == epoch)
-			out->epoch_flows += one->epoch_flows;
-	}
-	return 0;
-}
 
 static int copy_backends(struct copying *c, const struct snapshot_service *s,
 			 struct snapshot_pool *pool)
@@ -94,7 +73,7 @@ static int copy_backends(struct copying *c, const struct snapshot_service *s,
 			.state = b->state,
 			.has_hop = b->hop != 0,
 		};
-		error = read_counters(c, DP_MAP_BACKEND_COUNTERS, ids[i], s->epoch, &out->counters);
+		error = dp_backend_counters_read(c->dp, ids[i], s->epoch, &out->counters);
 	}
 	return error;
 }
@@ -104,7 +83,6 @@ static int copy_pool(struct copying *c, struct snapshot_service *s, uint8_t slot
 {
 	const struct serin_pool_info *info = &c->dp->info[s->id].pool[slot];
 	struct snapshot_pool *pool = &s->pools[s->pool_count];
-	int error;
 
 	memcpy(pool->name, info->name, sizeof(pool->name));
 	pool->slot = slot;
@@ -113,9 +91,8 @@ static int copy_pool(struct copying *c, struct snapshot_service *s, uint8_t slot
 	if (slot == split->primary)
 		s->primary = s->pool_count;
 	s->pool_count++;
-	error = read_counters(c, DP_MAP_POOL_COUNTERS, dp_pool_index(s->id, slot), s->epoch,
-			      &pool->counters);
-	return error ? error : copy_backends(c, s, pool);
+	pool->counters = c->pools[slot];
+	return copy_backends(c, s, pool);
 }
 
 /* In the order of the file, those that are leaving last. */
@@ -123,11 +100,12 @@ static int copy_pools(struct copying *c, struct snapshot_service *s)
 {
 	const struct serin_pool_info *info = c->dp->info[s->id].pool;
 	struct split_layout split;
-	int error = 0;
+	int error;
 
 	s->pools = calloc(SERIN_MAX_POOLS, sizeof(*s->pools));
 	if (!s->pools)
 		return -ENOMEM;
+	error = dp_pool_counters_read(c->dp, s->id, s->epoch, c->pools);
 	dp_split_read(c->dp, s->id, &split);
 	for (uint32_t order = 0; order <= SERIN_MAX_POOLS; order++) {
 		uint32_t wanted = order < SERIN_MAX_POOLS ? order : SERIN_POOL_GONE;
@@ -336,9 +314,6 @@ int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
 	struct snapshot *s = calloc(1, sizeof(*s));
 	int error = s ? 0 : -ENOMEM;
 
-	c.per_cpu = calloc((size_t)dp->cpu_count, sizeof(*c.per_cpu));
-	if (!error && !c.per_cpu)
-		error = -ENOMEM;
 	if (!error)
 		error = roster_build(dp, &c.roster);
 	if (!error)
@@ -350,7 +325,6 @@ int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
 	if (!error)
 		error = copy_flow_table(dp, s);
 	roster_fini(&c.roster);
-	free(c.per_cpu);
 	if (error) {
 		snapshot_free(s);
 		return error;

@@ -82,6 +82,8 @@ static void backends_by_state(FILE *out, const char *family, const struct snapsh
 static void pool_signal(FILE *out, const char *family, const struct snapshot_service *svc,
 			const struct snapshot_pool *pool, const void *arg)
 {
+	if (!signal_is_seen(arg, svc))
+		return;
 	put_pool(out, family, svc, pool);
 	metrics_put_value(out, signal_value(arg, &pool->counters));
 }
@@ -116,6 +118,8 @@ static void backends(FILE *out, const char *family, const struct snapshot_servic
 	const struct backend_family *of = arg;
 	char endpoint[NET_ENDPOINT_LEN];
 
+	if (of->signal && !signal_is_seen(of->signal, svc))
+		return;
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct snapshot_backend *b = &pool->backends[i];
 
@@ -139,7 +143,7 @@ void metrics_write_pools(const struct snapshot *s, FILE *out)
 	metrics_put_head(out, "serin_pool_backends", METRICS_GAUGE,
 			 "Backends of the pool in each state.");
 	write_pools(out, s, "serin_pool_backends", backends_by_state, NULL);
-	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+	for (size_t i = 0; i < signal_count; i++) {
 		snprintf(family, sizeof(family), "serin_pool_%s_total", signals[i].name);
 		metrics_put_head(out, family, METRICS_COUNTER, signals[i].help);
 		write_pools(out, s, family, pool_signal, &signals[i]);
@@ -160,8 +164,8 @@ void metrics_write_backends(const struct snapshot *s, FILE *out)
 			 "Weight of the backend, relative to the others of its pool.");
 	write_pools(out, s, "serin_backend_weight", backends, &of);
 	of.read = read_signal;
-	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-		if (signals[i].pools_only)
+	for (size_t i = 0; i < signal_count; i++) {
+		if (signals[i].scope & SIGNAL_OF_POOLS)
 			continue;
 		of.signal = &signals[i];
 		snprintf(family, sizeof(family), "serin_backend_%s_total", signals[i].name);

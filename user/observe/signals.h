@@ -6,17 +6,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIGNAL_COUNT 6
-
 struct snapshot_counters;
+struct snapshot_service;
+
+/* Where there is such a thing to be seen. */
+enum signal_scope {
+	SIGNAL_OF_POOLS = 1 << 0,   /* not of a backend by itself */
+	SIGNAL_OF_TCP = 1 << 1,	    /* not of UDP */
+	SIGNAL_OF_REPLIES = 1 << 2, /* not where backends answer past this host */
+};
 
 struct signal {
 	const char *name; /* in JSON; serin_pool_NAME_total and serin_backend_NAME_total */
 	const char *help;
-	size_t offset; /* in struct snapshot_counters */
-	bool pools_only;
+	size_t offset;	    /* in struct snapshot_counters */
+	unsigned int scope; /* enum signal_scope, all that hold */
 };
 
-extern const struct signal signals[SIGNAL_COUNT];
+extern const struct signal signals[];
+extern const size_t signal_count;
 
+/* Whether a service's packets can tell it. */
+bool signal_is_seen(const struct signal *signal, const struct snapshot_service *svc);
 uint64_t signal_value(const struct signal *signal, const struct snapshot_counters *counters);

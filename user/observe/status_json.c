@@ -65,37 +65,40 @@ static json_t *interfaces_json(const struct snapshot *s)
 	return checked(list, failures);
 }
 
-static json_t *signals_json(const struct snapshot_counters *counters, bool is_pool)
+static json_t *signals_json(const struct snapshot_service *svc,
+			    const struct snapshot_counters *counters, bool is_pool)
 {
 	json_t *o = json_object();
 	int failures = 0;
 
-	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+	for (size_t i = 0; i < signal_count; i++) {
 		json_int_t value = (json_int_t)signal_value(&signals[i], counters);
 
-		if (is_pool || !signals[i].pools_only)
-			failures |= json_object_set_new(o, signals[i].name, json_integer(value));
+		if (!signal_is_seen(&signals[i], svc) ||
+		    (!is_pool && (signals[i].scope & SIGNAL_OF_POOLS)))
+			continue;
+		failures |= json_object_set_new(o, signals[i].name, json_integer(value));
 	}
 	return checked(o, failures);
 }
 
-static json_t *backend_json(const struct snapshot_backend *b)
+static json_t *backend_json(const struct snapshot_service *svc, const struct snapshot_backend *b)
 {
 	char address[NET_ADDR_LEN];
 
 	return json_pack("{s:s, s:i, s:i, s:s, s:o}", "address",
 			 net_format_addr(&b->address, address), "port", b->port, "weight",
 			 (int)b->weight, "state", snapshot_backend_state_name(b), "signals",
-			 signals_json(&b->counters, false));
+			 signals_json(svc, &b->counters, false));
 }
 
-static json_t *backends_json(const struct snapshot_pool *pool)
+static json_t *backends_json(const struct snapshot_service *svc, const struct snapshot_pool *pool)
 {
 	json_t *list = json_array();
 	int failures = 0;
 
 	for (size_t i = 0; i < pool->backend_count; i++)
-		failures |= json_array_append_new(list, backend_json(&pool->backends[i]));
+		failures |= json_array_append_new(list, backend_json(svc, &pool->backends[i]));
 	return checked(list, failures);
 }
 
@@ -112,7 +115,8 @@ static int set_actual_share(json_t *o, uint64_t hits, uint64_t total)
 	       json_object_set_new(o, "actual_share_interval", json_pack("[f, f]", low, high));
 }
 
-static json_t *pool_json(const struct snapshot_pool *pool, uint64_t service_flows)
+static json_t *pool_json(const struct snapshot_service *svc, const struct snapshot_pool *pool,
+			 uint64_t service_flows)
 {
 	json_t *o = json_object();
 	int failures = 0;
@@ -120,8 +124,8 @@ static json_t *pool_json(const struct snapshot_pool *pool, uint64_t service_flow
 	failures |= json_object_set_new(o, "name", map_text(pool->name, sizeof(pool->name)));
 	failures |= json_object_set_new(o, "weight", percent(pool->weight_ppm));
 	failures |= set_actual_share(o, pool->counters.epoch_flows, service_flows);
-	failures |= json_object_set_new(o, "signals", signals_json(&pool->counters, true));
-	failures |= json_object_set_new(o, "backends", backends_json(pool));
+	failures |= json_object_set_new(o, "signals", signals_json(svc, &pool->counters, true));
+	failures |= json_object_set_new(o, "backends", backends_json(svc, pool));
 	return checked(o, failures);
 }
 
@@ -134,7 +138,7 @@ static json_t *pools_json(const struct snapshot_service *svc)
 	for (size_t i = 0; i < svc->pool_count; i++)
 		flows += svc->pools[i].counters.epoch_flows;
 	for (size_t i = 0; i < svc->pool_count; i++)
-		failures |= json_array_append_new(list, pool_json(&svc->pools[i], flows));
+		failures |= json_array_append_new(list, pool_json(svc, &svc->pools[i], flows));
 	return checked(list, failures);
 }
 
