@@ -158,6 +158,7 @@ static __always_inline int parse_udp(struct cursor *c, struct packet *p)
 	if (p->ip6 && !udp->check) /* RFC 8200 8.1: forbidden but for tunnels, which this is not */
 		return SERIN_PASS_MALFORMED;
 	p->udp = udp;
+	p->says = SAYS_DATA;
 	p->src.port_be = udp->source;
 	p->dst.port_be = udp->dest;
 	return SERIN_GO_ON;

@@ -102,4 +102,16 @@ int serin_clock(__u64 *now_jiffies)
 	return 0;
 }
 
+/*
+ * What time alone ends: handshakes that were not answered, samples that nothing is seen of. User space
+ * runs it now and then.
+ */
+SEC("syscall")
+int serin_sweep(void *ctx)
+{
+	(void)ctx;
+	bpf_for_each_map_elem(&samples, sweep_sample, NULL, 0);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -49,7 +49,8 @@ static inline void way_describe(FILE *yaml, const struct talk_way *w)
 	fprintf(yaml, "  - {name: %s, vip: '%s', port: 80, protocol: %s, forwarding: %s", w->name,
 		w->vip, model_protocol_name(w->protocol), w->forwarding);
 	if (*w->source)
-		fprintf(yaml, ", source_addresses: ['%s']", w->source);
+		fprintf(yaml, ", source_addresses: ['%s']%s", w->source,
+			!strcmp(w->forwarding, "fullnat") ? ", source_ports: 20000-29999" : "");
 	fprintf(yaml,
 		"%s, primary: stable, pools: [{name: canary, weight: 100, backends: [{address: "
 		"'%s'}]}, {name: stable, backends: [{address: '%s'}]}]}\n",
@@ -214,4 +215,118 @@ static inline void talk_expect(const struct talk_way *w, const struct serin_sign
 		if (a[i] != b[i])
 			fail_msg("%s: counter %zu is %llu, to be %llu", w->name, i,
 				 (unsigned long long)a[i], (unsigned long long)b[i]);
+}
+
+/* ---- samples ---- */
+
+static struct serin_sample *talk_samples; /* the kernel's */
+
+static inline void talk_open_samples(void)
+{
+	int fd = icmp_open_map("samples");
+
+	talk_samples = mmap(NULL, SERIN_SAMPLES * sizeof(*talk_samples), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, fd, 0);
+	assert_true(talk_samples != MAP_FAILED);
+	close(fd);
+}
+
+static inline size_t talk_count_samples(void)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < SERIN_SAMPLES; i++)
+		count += talk_samples[i].key != 0;
+	return count;
+}
+
+/* As if all had begun, and made their last step, so long ago. */
+static inline void talk_age_samples(uint64_t ms)
+{
+	for (size_t i = 0; i < SERIN_SAMPLES; i++) {
+		if (!talk_samples[i].key)
+			continue;
+		talk_samples[i].begun_ns -= ms * 1000000;
+		talk_samples[i].step_ns -= ms * 1000000;
+		talk_samples[i].seen_jiffies -= ms * (uint64_t)dp_ticks_per_second() / 1000;
+	}
+}
+
+static inline void talk_sweep(void)
+{
+	assert_int_equal(dataplane_sweep(LAB_DIR), 0);
+}
+
+/* Of a pool; the backend's must be the same. */
+static inline struct serin_histogram talk_latency(const struct talk_way *w,
+						  enum serin_latency latency)
+{
+	struct snapshot *s = lab_snapshot();
+	const struct snapshot_pool *p = lab_pool(s, w->name, "canary");
+	struct serin_histogram h = p->latencies->of[latency];
+
+	assert_memory_equal(&p->backends[0].latencies->of[latency], &h, sizeof(h));
+	snapshot_free(s);
+	return h;
+}
+
+static inline uint64_t talk_latency_count(const struct talk_way *w, enum serin_latency latency)
+{
+	struct serin_histogram h = talk_latency(w, latency);
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < SERIN_BUCKETS; i++)
+		count += h.bucket[i];
+	return count;
+}
+
+static inline void talk_forget_samples(void)
+{
+	memset(talk_samples, 0, SERIN_SAMPLES * sizeof(*talk_samples));
+}
+
+/* Or they are too young for the same client to have another. */
+static inline void talk_forget_failures(void)
+{
+	struct serin_failure_key key;
+	int fd = icmp_open_map("failures");
+
+	while (!bpf_map_get_next_key(fd, NULL, &key))
+		assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
+	close(fd);
+}
+
+/* ---- conversations ---- */
+
+static inline void open_connection(struct talk *t)
+{
+	talk_send(t, FRAME_SYN, 7, 0);
+	talk_answer(t, FRAME_SYN | FRAME_ACK, 70, 0);
+	talk_send(t, FRAME_ACK, 8, 0);
+}
+
+static inline void ask_and_answer(struct talk *t)
+{
+	open_connection(t);
+	talk_send(t, FRAME_ACK, 8, 100);
+	talk_send(t, FRAME_ACK, 108, 100);
+	talk_answer(t, FRAME_ACK, 71, 0);
+	talk_answer(t, FRAME_ACK, 71, 50);
+	talk_answer(t, FRAME_ACK, 121, 50);
+}
+
+static inline void whole_connection(struct talk *t)
+{
+	ask_and_answer(t);
+	talk_send(t, FRAME_ACK | FRAME_FIN, 208, 0);
+	talk_send(t, FRAME_ACK | FRAME_FIN, 208, 0);
+	talk_answer(t, FRAME_ACK | FRAME_FIN, 171, 0);
+	talk_send(t, FRAME_ACK, 209, 0);
+	talk_answer(t, FRAME_ACK | FRAME_FIN, 171, 0);
+}
+
+static inline void refuse(struct talk *t)
+{
+	talk_send(t, FRAME_SYN, 7, 0);
+	talk_answer(t, FRAME_RST | FRAME_ACK, 0, 0);
 }

@@ -14,6 +14,7 @@
 static struct snapshot_backend sample_canary[1];
 static struct snapshot_backend sample_stable[2];
 static struct snapshot_pool sample_pools[2];
+static struct serin_histograms sample_latencies; /* of the canary: 100 handshakes, 10 requests */
 static struct snapshot_service sample_service;
 static struct snapshot_interface sample_interface;
 static struct snapshot sample;
@@ -51,7 +52,22 @@ static void sample_pools_init(void)
 					 .resets_by_client = 105,
 					 .resets_by_backend = 106,
 					 .refused = 107,
-					 .unreachables = 108}},
+					 .unreachables = 108,
+					 .sampled_flows = 109,
+					 .missed = 110,
+					 .handshakes = 111,
+					 .syn_retransmits = 112,
+					 .sampled_refused = 113,
+					 .sampled_unreachables = 114,
+					 .resets_before_data = 115,
+					 .resets_after_data = 116,
+					 .timed_out = 117,
+					 .closed = 118,
+					 .answered = 119,
+					 .unanswered = 120,
+					 .failures = 121}},
+		.latencies = &sample_latencies,
+		.sample_shift = 3,
 		.backends = sample_canary,
 		.backend_count = 1,
 	};
@@ -65,8 +81,23 @@ static void sample_pools_init(void)
 	};
 }
 
+/* Handshakes of 1 to 100 ms, and answers of 1,000 us all. */
+static void sample_latencies_init(void)
+{
+	memset(&sample_latencies, 0, sizeof(sample_latencies));
+	for (uint64_t ms = 1; ms <= 100; ms++) {
+		struct serin_histogram *h = &sample_latencies.of[SERIN_LATENCY_HANDSHAKE];
+
+		h->bucket[serin_latency_bucket(ms * 1000)]++;
+		h->sum_us += ms * 1000;
+	}
+	sample_latencies.of[SERIN_LATENCY_FIRST_BYTE].bucket[serin_latency_bucket(1000)] = 10;
+	sample_latencies.of[SERIN_LATENCY_FIRST_BYTE].sum_us = 10000;
+}
+
 static void sample_init(void)
 {
+	sample_latencies_init();
 	sample_pools_init();
 	sample_service = (struct snapshot_service){
 		.name = "web",

@@ -41,7 +41,7 @@ static json_t *pool(size_t i)
 /* Compares with JSON text in which ' stands for ". */
 static void expect(json_t *value, const char *text)
 {
-	char copy[1024], *found;
+	char copy[2048], *found;
 	json_t *expected;
 
 	snprintf(copy, sizeof(copy), "%s", text);
@@ -135,7 +135,14 @@ static void pool_fields(void **state)
 	       "{'packets_in': 1, 'bytes_in': 2, 'packets_out': 3, 'bytes_out': 4, 'flows': 5,"
 	       " 'fallbacks': 6, 'syns': 101, 'syn_acks': 102, 'fins_in': 103, 'fins_out': 104,"
 	       " 'resets_by_client': 105, 'resets_by_backend': 106, 'refused': 107,"
-	       " 'unreachables': 108}");
+	       " 'unreachables': 108, 'handshakes': 111, 'syn_retransmits': 112,"
+	       " 'sampled_refused': 113, 'sampled_unreachables': 114, 'resets_before_data': 115,"
+	       " 'resets_after_data': 116, 'timed_out': 117, 'closed': 118, 'failures': 121,"
+	       " 'handshake_us': {'count': 100, 'p50': 51199.5, 'p90': 86015.5, 'p99': 102399.5},"
+	       " 'client_half_us': {'count': 0, 'p50': null, 'p90': null, 'p99': null},"
+	       " 'first_byte_us': {'count': 10, 'p50': 991.5, 'p90': 991.5, 'p99': 991.5},"
+	       " 'duration_us': {'count': 0, 'p50': null, 'p90': null, 'p99': null},"
+	       " 'sampled': {'flows': 109, 'missed': 110, 'rate': 0.125}}");
 }
 
 /* What cannot be seen is not 0. */
@@ -152,6 +159,16 @@ static void what_answers_past_us_is_not_told(void **state)
 	assert_null(json_object_get(found, "syn_acks"));
 	assert_null(json_object_get(found, "resets_by_backend"));
 	assert_null(json_object_get(found, "unreachables"));
+	assert_null(json_object_get(found, "client_half_us"));
+	assert_null(json_object_get(found, "first_byte_us"));
+	assert_non_null(json_object_get(found, "handshake_us"));
+	assert_non_null(json_object_get(found, "sampled"));
+	json_decref(status);
+	sample_service.protocol = IPPROTO_UDP;
+	status = status_json(&sample);
+	found = json_object_get(pool(0), "signals");
+	assert_null(json_object_get(found, "failures"));
+	assert_null(json_object_get(found, "sampled"));
 }
 
 static void udp_has_no_handshakes(void **state)
@@ -161,7 +178,10 @@ static void udp_has_no_handshakes(void **state)
 	status = status_json(&sample);
 	expect(json_object_get(pool(0), "signals"),
 	       "{'packets_in': 1, 'bytes_in': 2, 'packets_out': 3, 'bytes_out': 4, 'flows': 5,"
-	       " 'fallbacks': 6, 'unreachables': 108}");
+	       " 'fallbacks': 6, 'unreachables': 108, 'sampled_unreachables': 114, 'answered': 119,"
+	       " 'unanswered': 120, 'failures': 121, 'first_byte_us': {'count': 10, 'p50': 991.5,"
+	       " 'p90': 991.5, 'p99': 991.5},"
+	       " 'sampled': {'flows': 109, 'missed': 110, 'rate': 0.125}}");
 }
 
 static void shares_are_of_the_flows_since_the_shift(void **state)
@@ -185,7 +205,9 @@ static void backend_fields(void **state)
 	       " {'packets_in': 11, 'bytes_in': 0, 'packets_out': 0, 'bytes_out': 0,"
 	       " 'flows': 3, 'syns': 0, 'syn_acks': 0, 'fins_in': 0, 'fins_out': 0,"
 	       " 'resets_by_client': 0, 'resets_by_backend': 12, 'refused': 0,"
-	       " 'unreachables': 0}}]");
+	       " 'unreachables': 0, 'handshakes': 0, 'syn_retransmits': 0, 'sampled_refused': 0,"
+	       " 'sampled_unreachables': 0, 'resets_before_data': 0, 'resets_after_data': 0,"
+	       " 'timed_out': 0, 'closed': 0, 'failures': 0}}]");
 	expect(json_object_get(json_array_get(json_object_get(pool(1), "backends"), 0), "state"),
 	       "'unresolved'");
 	expect(json_object_get(json_array_get(json_object_get(pool(1), "backends"), 1), "address"),

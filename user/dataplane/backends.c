@@ -134,6 +134,7 @@ void dp_backend_free(struct dataplane *dp, uint32_t id)
 	dp_backend_unlink(dp, id);
 	__atomic_store_n(&b->hop, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&b->state, SERIN_BACKEND_FREE, __ATOMIC_RELEASE);
+	dp_backend_counters_free(dp, id);
 	note_gone(dp, id);
 }
 

@@ -70,6 +70,7 @@ static void commit_hashing(struct dataplane *dp, const struct plan *p)
 static int write_pools(struct dataplane *dp, const struct service_plan *s)
 {
 	struct serin_pool_info *pools = dp->info[s->id].pool;
+	struct serin_service *svc = &dp->services[s->id];
 	const struct model_service *m = s->model;
 
 	for (int slot = 0; slot < SERIN_MAX_POOLS; slot++)
@@ -86,6 +87,8 @@ static int write_pools(struct dataplane *dp, const struct service_plan *s)
 				return error;
 			memcpy(pool->name, m->pools[i].name, sizeof(pool->name));
 			pool->first_event = dp_event_next(dp);
+			svc->sample_shift[s->slot[i]] = i == m->primary ? DP_PRIMARY_SAMPLE_SHIFT
+									: 0;
 		}
 		pool->configured_ppm = m->pools[i].weight_ppm;
 		pool->order = (uint32_t)i;
@@ -310,6 +313,9 @@ static int free_services(struct dataplane *dp, const uint8_t *is_gone)
 		if (!is_gone[id])
 			continue;
 		dp_sources_free(dp, id);
+		for (uint32_t slot = 0; slot < SERIN_MAX_POOLS; slot++)
+			if (dp->info[id].pool[slot].name[0])
+				dp_pool_counters_free(dp, dp_pool_index(id, slot));
 		memset(&dp->info[id], 0, sizeof(dp->info[id]));
 		dp->services[id].flags = 0;
 	}
@@ -344,9 +350,11 @@ static int forget_pools(struct dataplane *dp)
 			struct serin_pool_info *pool = &dp->info[id].pool[slot];
 			const uint32_t *ids;
 
-			if (pool->name[0] && pool->order == SERIN_POOL_GONE &&
-			    !roster_pool(dp, &roster, id, slot, &ids))
-				memset(pool, 0, sizeof(*pool));
+			if (!pool->name[0] || pool->order != SERIN_POOL_GONE ||
+			    roster_pool(dp, &roster, id, slot, &ids))
+				continue;
+			dp_pool_counters_free(dp, dp_pool_index(id, slot));
+			memset(pool, 0, sizeof(*pool));
 		}
 	}
 	roster_fini(&roster);

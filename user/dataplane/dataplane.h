@@ -148,6 +148,7 @@ struct snapshot_backend {
 	enum serin_backend_state state;
 	bool has_hop; /* false: its next hop is not resolved, it takes no new flow */
 	struct snapshot_counters counters;
+	struct serin_histograms *latencies;
 };
 
 struct snapshot_pool {
@@ -155,7 +156,9 @@ struct snapshot_pool {
 	uint32_t slot;		 /* the pool's number in the maps */
 	uint32_t weight_ppm;	 /* live; of the primary too */
 	uint32_t configured_ppm; /* the file's; 0 for the primary */
+	uint8_t sample_shift;	 /* one flow in 2^this is sampled */
 	struct snapshot_counters counters;
+	struct serin_histograms *latencies;
 	struct snapshot_backend *backends;
 	size_t backend_count;
 };
@@ -221,6 +224,13 @@ struct snapshot {
 	uint64_t flows_evicted[SERIN_FLOW_STATE_MAX]; /* living ones that gave way */
 	char made_by[32];
 };
+
+/*
+ * dataplane_sweep() - counts what time alone ends: handshakes and datagrams that were not answered in
+ * time. Whoever reads the counters has them swept first; an agent does so now and then.
+ * Returns 0 or -errno, and says nothing.
+ */
+int dataplane_sweep(const char *dir);
 
 /* What is counted of a service's pools is of one instant: two of them can be compared. */
 int dataplane_snapshot(struct dataplane *dp, struct snapshot **out);

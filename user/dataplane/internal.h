@@ -19,42 +19,46 @@
 #include "lib/rtnl.h"
 
 /* Maps by the name they have in the program and in the pin directory. */
-#define DP_MAPS(X)                            \
-	X(SERVICE_INDEX, service_index)       \
-	X(SERVICES, services)                 \
-	X(TABLES, tables)                     \
-	X(BASE_TABLES, base_tables)           \
-	X(BACKENDS, backends)                 \
-	X(BACKEND_INDEX, backend_index)       \
-	X(BACKEND_HOSTS, backend_hosts)       \
-	X(TARGETS, targets)                   \
-	X(FLOWS4, flows4)                     \
-	X(FLOWS6, flows6)                     \
-	X(FLOW_LOCKS, flow_locks)             \
-	X(FLOW_COUNTERS, flow_counters)       \
-	X(SOURCE_SETS, source_sets)           \
-	X(SOURCE_TABLES4, source_tables4)     \
-	X(SOURCE_TABLES6, source_tables6)     \
-	X(SOURCES, sources)                   \
-	X(SOURCE_COUNTERS, source_counters)   \
-	X(ROUTES, routes)                     \
-	X(CLIENT_HOPS, client_hops)           \
-	X(DIRECT_FLOWS, direct_flows)         \
-	X(FRAGMENTS, fragments)               \
-	X(VIPS, vips)                         \
-	X(TUNNEL_ENDS, tunnel_ends)           \
-	X(ANSWER_BUDGET, answer_budget)       \
-	X(SWITCHES, switches)                 \
-	X(PORTS, ports)                       \
-	X(TX_PORTS, tx_ports)                 \
-	X(POOL_COUNTERS, pool_counters)       \
-	X(BACKEND_COUNTERS, backend_counters) \
-	X(POOL_SIGNALS, pool_signals)         \
-	X(BACKEND_SIGNALS, backend_signals)   \
-	X(VERDICTS, verdicts)                 \
-	X(EVENT_LOG, event_log)               \
-	X(EVENT_RATES, event_rates)           \
-	X(META, meta)                         \
+#define DP_MAPS(X)                                \
+	X(SERVICE_INDEX, service_index)           \
+	X(SERVICES, services)                     \
+	X(TABLES, tables)                         \
+	X(BASE_TABLES, base_tables)               \
+	X(BACKENDS, backends)                     \
+	X(BACKEND_INDEX, backend_index)           \
+	X(BACKEND_HOSTS, backend_hosts)           \
+	X(TARGETS, targets)                       \
+	X(FLOWS4, flows4)                         \
+	X(FLOWS6, flows6)                         \
+	X(FLOW_LOCKS, flow_locks)                 \
+	X(FLOW_COUNTERS, flow_counters)           \
+	X(SOURCE_SETS, source_sets)               \
+	X(SOURCE_TABLES4, source_tables4)         \
+	X(SOURCE_TABLES6, source_tables6)         \
+	X(SOURCES, sources)                       \
+	X(SOURCE_COUNTERS, source_counters)       \
+	X(ROUTES, routes)                         \
+	X(CLIENT_HOPS, client_hops)               \
+	X(DIRECT_FLOWS, direct_flows)             \
+	X(FRAGMENTS, fragments)                   \
+	X(VIPS, vips)                             \
+	X(TUNNEL_ENDS, tunnel_ends)               \
+	X(ANSWER_BUDGET, answer_budget)           \
+	X(SWITCHES, switches)                     \
+	X(PORTS, ports)                           \
+	X(TX_PORTS, tx_ports)                     \
+	X(POOL_COUNTERS, pool_counters)           \
+	X(BACKEND_COUNTERS, backend_counters)     \
+	X(POOL_SIGNALS, pool_signals)             \
+	X(BACKEND_SIGNALS, backend_signals)       \
+	X(POOL_HISTOGRAMS, pool_histograms)       \
+	X(BACKEND_HISTOGRAMS, backend_histograms) \
+	X(SAMPLES, samples)                       \
+	X(FAILURES, failures)                     \
+	X(VERDICTS, verdicts)                     \
+	X(EVENT_LOG, event_log)                   \
+	X(EVENT_RATES, event_rates)               \
+	X(META, meta)                             \
 	X(SERVICE_INFO, service_info)
 
 enum dp_map {
@@ -74,6 +78,7 @@ struct dataplane {
 	int map_fd[DP_MAP_MAX];
 	int program_fd;		/* only after a load or for attaching; -1 otherwise */
 	int clock_fd;		/* the program that tells the jiffies */
+	int sweep_fd;		/* and the one that ends samples that time has ended */
 	struct serin_meta meta; /* all zero: nothing loaded, every look-up finds nothing */
 	int cpu_count;
 	uint32_t uid; /* whose changes these are */
@@ -217,14 +222,24 @@ void dp_note_change(struct dataplane *dp, uint32_t service, const struct datapla
 
 /* ---- signals.c: what is counted ---- */
 
+/* At first one flow in 64 of a primary is sampled, and every one of another pool. */
+#define DP_PRIMARY_SAMPLE_SHIFT 6
+
 /* Of all pools of a service at one instant, so that they can be compared. @epoch: the service's */
 int dp_pool_counters_read(struct dataplane *dp, uint32_t service, uint32_t epoch,
 			  struct snapshot_counters out[SERIN_MAX_POOLS]);
 int dp_backend_counters_read(struct dataplane *dp, uint32_t id, uint32_t epoch,
 			     struct snapshot_counters *out);
-/* Before there is a pool or a backend of that number. */
+/* What steps of its sampled flows took: pools or backends, by map. */
+int dp_histograms_read(struct dataplane *dp, enum dp_map map, uint32_t index,
+		       struct serin_histograms *out);
+/* Before there is a pool or a backend of that number, and after. */
 int dp_pool_counters_clear(struct dataplane *dp, uint32_t pool_index);
 int dp_backend_counters_clear(struct dataplane *dp, uint32_t id);
+void dp_pool_counters_free(struct dataplane *dp, uint32_t pool_index);
+void dp_backend_counters_free(struct dataplane *dp, uint32_t id);
+/* Counts what time alone ends: see serin_sweep(). */
+int dp_sweep(struct dataplane *dp);
 
 /* ---- tables.c: backends by pool, and Maglev tables ---- */
 

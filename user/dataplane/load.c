@@ -101,12 +101,14 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 	case DP_MAP_BASE_TABLES:
 	case DP_MAP_POOL_COUNTERS:
 	case DP_MAP_POOL_SIGNALS:
+	case DP_MAP_POOL_HISTOGRAMS:
 		return m->max_services * SERIN_MAX_POOLS;
 	case DP_MAP_BACKENDS:
 	case DP_MAP_TUNNEL_ENDS:
 	case DP_MAP_BACKEND_HOSTS:
 	case DP_MAP_BACKEND_COUNTERS:
 	case DP_MAP_BACKEND_SIGNALS:
+	case DP_MAP_BACKEND_HISTOGRAMS:
 		return m->max_backends;
 	case DP_MAP_BACKEND_INDEX:
 		return m->backend_buckets;
@@ -201,6 +203,8 @@ static int keep_fds(struct dataplane *dp, struct serin_bpf *skel, bool with_maps
 
 	if (!error)
 		error = keep_fd(bpf_program__fd(skel->progs.serin_clock), &dp->clock_fd);
+	if (!error)
+		error = keep_fd(bpf_program__fd(skel->progs.serin_sweep), &dp->sweep_fd);
 	for (int i = 0; !error && with_maps && i < DP_MAP_MAX; i++)
 		error = keep_fd(bpf_map__fd(map_of(skel, i)), &dp->map_fd[i]);
 	return error;
@@ -288,6 +292,8 @@ int dp_upgrade(struct dataplane *dp, bool dry_run, FILE *changes)
 		error = pin_over(dp, dp->program_fd, "program");
 	if (!error)
 		error = pin_over(dp, dp->clock_fd, "clock");
+	if (!error)
+		error = pin_over(dp, dp->sweep_fd, "sweep");
 	if (error)
 		return error;
 	meta.program_id = program_id();

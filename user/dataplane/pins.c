@@ -33,6 +33,7 @@ void dp_init(struct dataplane *dp, const char *dir, enum dataplane_access access
 	dp->lock_fd = -1;
 	dp->program_fd = -1;
 	dp->clock_fd = -1;
+	dp->sweep_fd = -1;
 	for (int i = 0; i < DP_MAP_MAX; i++)
 		dp->map_fd[i] = -1;
 	dp->cpu_count = libbpf_num_possible_cpus();
@@ -142,6 +143,8 @@ void dp_fini(struct dataplane *dp)
 		close(dp->program_fd);
 	if (dp->clock_fd >= 0)
 		close(dp->clock_fd);
+	if (dp->sweep_fd >= 0)
+		close(dp->sweep_fd);
 	if (dp->lock_fd >= 0)
 		close(dp->lock_fd);
 }
@@ -327,6 +330,10 @@ int dp_open_pins(struct dataplane *dp)
 	if (error)
 		return error;
 	dp->clock_fd = bpf_obj_get(path);
+	error = dp_pin_path(dp, "sweep", path);
+	if (error)
+		return error;
+	dp->sweep_fd = bpf_obj_get(path);
 	error = check_meta(dp);
 	return error ? error : dp_mmap(dp);
 }
@@ -361,7 +368,9 @@ int dp_stage(struct dataplane *dp)
 			return error;
 	}
 	error = pin_one(dp, dp->program_fd, "program");
-	return error ? error : pin_one(dp, dp->clock_fd, "clock");
+	if (!error)
+		error = pin_one(dp, dp->clock_fd, "clock");
+	return error ? error : pin_one(dp, dp->sweep_fd, "sweep");
 }
 
 int dp_publish(struct dataplane *dp)

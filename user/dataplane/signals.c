@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void add_counters(struct snapshot_counters *out, const struct serin_counters *one,
 			 uint32_t epoch)
@@ -102,17 +103,75 @@ static int clear(struct dataplane *dp, enum dp_map map, uint32_t index, size_t s
 	return error;
 }
 
+static int clear_histograms(struct dataplane *dp, enum dp_map map, uint32_t index)
+{
+	struct serin_histograms *zero = calloc(1, sizeof(*zero));
+	int error;
+
+	if (!zero)
+		return -ENOMEM;
+	error = bpf_map_update_elem(dp->map_fd[map], &index, zero, BPF_ANY) ? -errno : 0;
+	free(zero);
+	return error;
+}
+
 int dp_pool_counters_clear(struct dataplane *dp, uint32_t pool_index)
 {
 	int error = clear(dp, DP_MAP_POOL_COUNTERS, pool_index, sizeof(struct serin_counters));
 
-	return error ? error
-		     : clear(dp, DP_MAP_POOL_SIGNALS, pool_index, sizeof(struct serin_signals));
+	if (!error)
+		error = clear(dp, DP_MAP_POOL_SIGNALS, pool_index, sizeof(struct serin_signals));
+	return error ? error : clear_histograms(dp, DP_MAP_POOL_HISTOGRAMS, pool_index);
 }
 
 int dp_backend_counters_clear(struct dataplane *dp, uint32_t id)
 {
 	int error = clear(dp, DP_MAP_BACKEND_COUNTERS, id, sizeof(struct serin_counters));
 
-	return error ? error : clear(dp, DP_MAP_BACKEND_SIGNALS, id, sizeof(struct serin_signals));
+	if (!error)
+		error = clear(dp, DP_MAP_BACKEND_SIGNALS, id, sizeof(struct serin_signals));
+	return error ? error : clear_histograms(dp, DP_MAP_BACKEND_HISTOGRAMS, id);
+}
+
+void dp_pool_counters_free(struct dataplane *dp, uint32_t pool_index)
+{
+	bpf_map_delete_elem(dp->map_fd[DP_MAP_POOL_HISTOGRAMS], &pool_index);
+}
+
+void dp_backend_counters_free(struct dataplane *dp, uint32_t id)
+{
+	bpf_map_delete_elem(dp->map_fd[DP_MAP_BACKEND_HISTOGRAMS], &id);
+}
+
+/* An apply that was killed may have left none. */
+int dp_histograms_read(struct dataplane *dp, enum dp_map map, uint32_t index,
+		       struct serin_histograms *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (!bpf_map_lookup_elem(dp->map_fd[map], &index, out) || errno == ENOENT)
+		return 0;
+	return -errno;
+}
+
+int dp_sweep(struct dataplane *dp)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	return bpf_prog_test_run_opts(dp->sweep_fd, &opts) ? -errno : 0;
+}
+
+int dataplane_sweep(const char *dir)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	char path[PATH_MAX];
+	int fd, error;
+
+	if (snprintf(path, sizeof(path), "%s/%s/sweep", dir, DP_VERSION_DIR) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	error = bpf_prog_test_run_opts(fd, &opts) ? -errno : 0;
+	close(fd);
+	return error;
 }

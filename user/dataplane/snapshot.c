@@ -51,6 +51,13 @@ struct copying {
 	struct snapshot_counters pools[SERIN_MAX_POOLS]; /* of the service that is copied */
 };
 
+static int copy_latencies(struct copying *c, enum dp_map map, uint32_t index,
+			  struct serin_histograms **out)
+{
+	*out = malloc(sizeof(**out));
+	return *out ? dp_histograms_read(c->dp, map, index, *out) : -ENOMEM;
+}
+
 static int copy_backends(struct copying *c, const struct snapshot_service *s,
 			 struct snapshot_pool *pool)
 {
@@ -74,6 +81,9 @@ static int copy_backends(struct copying *c, const struct snapshot_service *s,
 			.has_hop = b->hop != 0,
 		};
 		error = dp_backend_counters_read(c->dp, ids[i], s->epoch, &out->counters);
+		if (!error)
+			error = copy_latencies(c, DP_MAP_BACKEND_HISTOGRAMS, ids[i],
+					       &out->latencies);
 	}
 	return error;
 }
@@ -83,6 +93,7 @@ static int copy_pool(struct copying *c, struct snapshot_service *s, uint8_t slot
 {
 	const struct serin_pool_info *info = &c->dp->info[s->id].pool[slot];
 	struct snapshot_pool *pool = &s->pools[s->pool_count];
+	int error;
 
 	memcpy(pool->name, info->name, sizeof(pool->name));
 	pool->slot = slot;
@@ -91,8 +102,11 @@ static int copy_pool(struct copying *c, struct snapshot_service *s, uint8_t slot
 	if (slot == split->primary)
 		s->primary = s->pool_count;
 	s->pool_count++;
+	pool->sample_shift = c->dp->services[s->id].sample_shift[slot];
 	pool->counters = c->pools[slot];
-	return copy_backends(c, s, pool);
+	error = copy_latencies(c, DP_MAP_POOL_HISTOGRAMS, dp_pool_index(s->id, slot),
+			       &pool->latencies);
+	return error ? error : copy_backends(c, s, pool);
 }
 
 /* In the order of the file, those that are leaving last. */
@@ -315,6 +329,8 @@ int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
 	int error = s ? 0 : -ENOMEM;
 
 	if (!error)
+		error = dp_sweep(dp);
+	if (!error)
 		error = roster_build(dp, &c.roster);
 	if (!error)
 		error = copy_services(&c, s);
@@ -334,13 +350,21 @@ int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
 	return 0;
 }
 
+static void free_pool(struct snapshot_pool *pool)
+{
+	for (size_t i = 0; i < pool->backend_count; i++)
+		free(pool->backends[i].latencies);
+	free(pool->backends);
+	free(pool->latencies);
+}
+
 void snapshot_free(struct snapshot *s)
 {
 	if (!s)
 		return;
 	for (size_t i = 0; i < s->service_count; i++) {
 		for (size_t j = 0; j < s->services[i].pool_count; j++)
-			free(s->services[i].pools[j].backends);
+			free_pool(&s->services[i].pools[j]);
 		free(s->services[i].pools);
 	}
 	free(s->services);

@@ -3,6 +3,7 @@
 
 #include "dataplane/dataplane.h"
 #include "lib/net.h"
+#include "observe/latency.h"
 #include "observe/metrics_text.h"
 #include "observe/signals.h"
 
@@ -88,6 +89,60 @@ static void pool_signal(FILE *out, const char *family, const struct snapshot_ser
 	metrics_put_value(out, signal_value(arg, &pool->counters));
 }
 
+/* Of a histogram's buckets, those of whole octaves between these are told. */
+#define OCTAVE_LOW 4 /* 16 us */
+
+static void put_bucket(FILE *out, const char *family, const struct snapshot_service *svc,
+		       const struct snapshot_pool *pool, const char *le, uint64_t count)
+{
+	char name[80];
+
+	snprintf(name, sizeof(name), "%.64s_bucket", family);
+	put_pool(out, name, svc, pool);
+	metrics_put_label(out, ",", "le", le);
+	metrics_put_value(out, count);
+}
+
+static void put_histogram(FILE *out, const char *family, const struct snapshot_service *svc,
+			  const struct snapshot_pool *pool, const struct serin_histogram *h)
+{
+	uint64_t count = latency_count(h);
+	char text[80];
+
+	for (unsigned int octave = OCTAVE_LOW; octave <= SERIN_LATENCY_OCTAVE; octave++) {
+		unsigned int us = 1u << octave;
+
+		snprintf(text, sizeof(text), "%u.%06u", us / 1000000, us % 1000000);
+		put_bucket(out, family, svc, pool, text, latency_count_below(h, octave));
+	}
+	put_bucket(out, family, svc, pool, "+Inf", count);
+	snprintf(text, sizeof(text), "%.64s_sum", family);
+	put_pool(out, text, svc, pool);
+	metrics_put_millionths(out, h->sum_us);
+	snprintf(text, sizeof(text), "%.64s_count", family);
+	put_pool(out, text, svc, pool);
+	metrics_put_value(out, count);
+}
+
+static void pool_latency(FILE *out, const char *family, const struct snapshot_service *svc,
+			 const struct snapshot_pool *pool, const void *arg)
+{
+	const struct latency *latency = arg;
+
+	if (pool->latencies && latency_is_seen(latency, svc))
+		put_histogram(out, family, svc, pool, &pool->latencies->of[latency - latencies]);
+}
+
+static void flows_per_sample(FILE *out, const char *family, const struct snapshot_service *svc,
+			     const struct snapshot_pool *pool, const void *arg)
+{
+	(void)arg;
+	if (!signal_scope_is_seen(SIGNAL_OF_SAMPLES, svc))
+		return;
+	put_pool(out, family, svc, pool);
+	metrics_put_value(out, 1ull << pool->sample_shift);
+}
+
 typedef uint64_t backend_reader(const struct snapshot_backend *b, const struct signal *signal);
 
 static uint64_t read_up(const struct snapshot_backend *b, const struct signal *signal)
@@ -147,6 +202,14 @@ void metrics_write_pools(const struct snapshot *s, FILE *out)
 		snprintf(family, sizeof(family), "serin_pool_%s_total", signals[i].name);
 		metrics_put_head(out, family, METRICS_COUNTER, signals[i].help);
 		write_pools(out, s, family, pool_signal, &signals[i]);
+	}
+	metrics_put_head(out, "serin_pool_flows_per_sample", METRICS_GAUGE,
+			 "One flow in so many of the pool is sampled.");
+	write_pools(out, s, "serin_pool_flows_per_sample", flows_per_sample, NULL);
+	for (int i = 0; i < SERIN_LATENCY_MAX; i++) {
+		snprintf(family, sizeof(family), "serin_pool_%s_seconds", latencies[i].name);
+		metrics_put_head(out, family, METRICS_HISTOGRAM, latencies[i].help);
+		write_pools(out, s, family, pool_latency, &latencies[i]);
 	}
 }
 

@@ -8,8 +8,9 @@
 struct snapshot;
 struct snapshot_service;
 
-#define METRICS_COUNTER "counter"
-#define METRICS_GAUGE	"gauge"
+#define METRICS_COUNTER	  "counter"
+#define METRICS_GAUGE	  "gauge"
+#define METRICS_HISTOGRAM "histogram"
 
 /* All samples of a family follow its head: the format wants them in one piece. */
 void metrics_put_head(FILE *out, const char *family, const char *type, const char *help);

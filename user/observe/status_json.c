@@ -6,6 +6,7 @@
 
 #include "dataplane/dataplane.h"
 #include "lib/net.h"
+#include "observe/latency.h"
 #include "observe/share.h"
 #include "observe/signals.h"
 
@@ -65,20 +66,67 @@ static json_t *interfaces_json(const struct snapshot *s)
 	return checked(list, failures);
 }
 
-static json_t *signals_json(const struct snapshot_service *svc,
-			    const struct snapshot_counters *counters, bool is_pool)
+static json_t *quantile_json(const struct serin_histogram *h, unsigned int permille)
 {
+	return latency_count(h) ? json_real(latency_quantile_us(h, permille)) : json_null();
+}
+
+static json_t *latency_json(const struct serin_histogram *h)
+{
+	return json_pack("{s:I, s:o, s:o, s:o}", "count", (json_int_t)latency_count(h), "p50",
+			 quantile_json(h, 500), "p90", quantile_json(h, 900), "p99",
+			 quantile_json(h, 990));
+}
+
+static int set_latencies(json_t *o, const struct snapshot_service *svc,
+			 const struct serin_histograms *h)
+{
+	int failures = 0;
+	char name[32];
+
+	for (int i = 0; h && i < SERIN_LATENCY_MAX; i++) {
+		snprintf(name, sizeof(name), "%s_us", latencies[i].name);
+		if (latency_is_seen(&latencies[i], svc))
+			failures |= json_object_set_new(o, name, latency_json(&h->of[i]));
+	}
+	return failures;
+}
+
+/* A pool's; its backends' flows are sampled alike. */
+static json_t *sampled_json(const struct snapshot_pool *pool)
+{
+	const struct serin_signals *s = &pool->counters.signals;
+
+	return json_pack("{s:I, s:I, s:f}", "flows", (json_int_t)s->sampled_flows, "missed",
+			 (json_int_t)s->missed, "rate", 1.0 / (double)(1u << pool->sample_shift));
+}
+
+static json_t *signals_json(const struct snapshot_service *svc,
+			    const struct snapshot_counters *counters,
+			    const struct serin_histograms *histograms, bool is_pool)
+{
+	unsigned int hidden = SIGNAL_APART | (is_pool ? 0 : SIGNAL_OF_POOLS);
 	json_t *o = json_object();
 	int failures = 0;
 
 	for (size_t i = 0; i < signal_count; i++) {
 		json_int_t value = (json_int_t)signal_value(&signals[i], counters);
 
-		if (!signal_is_seen(&signals[i], svc) ||
-		    (!is_pool && (signals[i].scope & SIGNAL_OF_POOLS)))
-			continue;
-		failures |= json_object_set_new(o, signals[i].name, json_integer(value));
+		if (signal_is_seen(&signals[i], svc) && !(signals[i].scope & hidden))
+			failures |= json_object_set_new(o, signals[i].name, json_integer(value));
 	}
+	failures |= set_latencies(o, svc, histograms);
+	return checked(o, failures);
+}
+
+static json_t *pool_signals_json(const struct snapshot_service *svc,
+				 const struct snapshot_pool *pool)
+{
+	json_t *o = signals_json(svc, &pool->counters, pool->latencies, true);
+	int failures = !o;
+
+	if (signal_scope_is_seen(SIGNAL_OF_SAMPLES, svc))
+		failures |= json_object_set_new(o, "sampled", sampled_json(pool));
 	return checked(o, failures);
 }
 
@@ -89,7 +137,7 @@ static json_t *backend_json(const struct snapshot_service *svc, const struct sna
 	return json_pack("{s:s, s:i, s:i, s:s, s:o}", "address",
 			 net_format_addr(&b->address, address), "port", b->port, "weight",
 			 (int)b->weight, "state", snapshot_backend_state_name(b), "signals",
-			 signals_json(svc, &b->counters, false));
+			 signals_json(svc, &b->counters, b->latencies, false));
 }
 
 static json_t *backends_json(const struct snapshot_service *svc, const struct snapshot_pool *pool)
@@ -124,7 +172,7 @@ static json_t *pool_json(const struct snapshot_service *svc, const struct snapsh
 	failures |= json_object_set_new(o, "name", map_text(pool->name, sizeof(pool->name)));
 	failures |= json_object_set_new(o, "weight", percent(pool->weight_ppm));
 	failures |= set_actual_share(o, pool->counters.epoch_flows, service_flows);
-	failures |= json_object_set_new(o, "signals", signals_json(svc, &pool->counters, true));
+	failures |= json_object_set_new(o, "signals", pool_signals_json(svc, pool));
 	failures |= json_object_set_new(o, "backends", backends_json(svc, pool));
 	return checked(o, failures);
 }
