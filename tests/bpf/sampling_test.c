@@ -219,6 +219,42 @@ static void test_the_lost_give_way(void **state)
 	assert_int_equal(talk_count_samples(), 1);
 }
 
+static uint8_t five(uint32_t pool, uint64_t flows, uint8_t shift, void *arg)
+{
+	(void)pool;
+	(void)flows;
+	*(unsigned int *)arg |= 1u << shift;
+	return 5;
+}
+
+static uint8_t shift_of(const char *service, const char *pool)
+{
+	struct snapshot *s = lab_snapshot();
+	uint8_t shift = lab_pool(s, service, pool)->sample_shift;
+
+	snapshot_free(s);
+	return shift;
+}
+
+/* A pool's rate is what it begins with until an agent sets another: which an apply leaves alone. */
+static void test_rates_are_set_and_kept(void **state)
+{
+	unsigned int were = 0;
+	struct dataplane *dp;
+
+	(void)state;
+	assert_int_equal(shift_of("nat4", "canary"), 0);
+	assert_int_equal(shift_of("nat4", "stable"), DP_PRIMARY_SAMPLE_SHIFT);
+	dp = lab_open(DATAPLANE_WRITE);
+	assert_int_equal(dataplane_set_samples(dp, five, &were), 0);
+	dataplane_close(dp);
+	assert_int_equal(were, 1u << 0 | 1u << DP_PRIMARY_SAMPLE_SHIFT);
+	talk_apply();
+	assert_int_equal(shift_of("nat4", "canary"), 5);
+	assert_int_equal(shift_of("nat4", "stable"), 5);
+	assert_int_equal(shift_of("udp6", "stable"), 5);
+}
+
 #define TEST(function) cmocka_unit_test_setup(function, start)
 
 int main(void)
@@ -229,6 +265,7 @@ int main(void)
 		TEST(test_what_is_no_more_sampled_has_not_failed),
 		TEST(test_a_full_table),
 		TEST(test_the_lost_give_way),
+		TEST(test_rates_are_set_and_kept),
 	};
 
 	lab_enter(SEED);

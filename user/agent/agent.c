@@ -13,6 +13,7 @@
 #include "agent/events.h"
 #include "agent/http.h"
 #include "agent/neighbours.h"
+#include "agent/sweeper.h"
 #include "config/config.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
@@ -30,6 +31,7 @@ struct agent {
 	struct http *http;
 	struct neighbours *neighbours;
 	struct agent_events *events;
+	struct sweeper *sweeper;
 	struct metrics_agent own; /* its own metrics */
 };
 
@@ -230,7 +232,8 @@ static enum exit_status start(struct agent *agent)
 	if (err)
 		return err == -EINVAL ? EXIT_BAD_CONFIG : EXIT_FAILED;
 	if (neighbours_open(agent->event, agent->options->dir, &agent->neighbours) ||
-	    agent_events_open(agent->event, agent->options->dir, &agent->events))
+	    agent_events_open(agent->event, agent->options->dir, &agent->events) ||
+	    sweeper_open(agent->event, agent->options->dir, &agent->sweeper))
 		return EXIT_FAILED;
 	return agent->options->config_path ? apply_config(agent, "agent start") : EXIT_DONE;
 }
@@ -264,6 +267,7 @@ int agent_run(const struct agent_options *options)
 		status = loop(&agent);
 	agent_events_close(agent.events);
 	neighbours_close(agent.neighbours);
+	sweeper_close(agent.sweeper);
 	http_close(agent.http);
 	sd_event_unref(agent.event);
 	return status;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "agent/exhaustion.h"
+#include "agent/sampling.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
 #include "lib/rtnl.h"
@@ -23,6 +24,7 @@ struct neighbours {
 	struct rtnl *rtnl;
 	struct rtnl_follower *follower;
 	struct exhaustion *exhaustion;
+	struct sampling *sampling;
 	sd_event *event;
 	sd_event_source *heard;
 	sd_event_source *timer;
@@ -98,6 +100,8 @@ static uint64_t pass(struct neighbours *n, uint64_t started_us)
 		result = dataplane_maintain(dp, n->rtnl);
 	if (result >= 0 && confirm)
 		result = exhaustion_look(n->exhaustion, dp, started_us / MS);
+	if (result >= 0 && confirm)
+		result = sampling_look(n->sampling, dp, started_us / MS);
 	dataplane_close(dp);
 	tell(n, result < 0 ? result : 0, unresolved);
 	return result < 0 || unresolved ? RETRY_US : PERIOD_US;
@@ -164,7 +168,8 @@ int neighbours_open(sd_event *event, const char *dir, struct neighbours **out)
 	n->event = event;
 	n->dir = dir;
 	n->exhaustion = exhaustion_new();
-	err = n->exhaustion ? start(n) : -ENOMEM;
+	n->sampling = sampling_new();
+	err = n->exhaustion && n->sampling ? start(n) : -ENOMEM;
 	if (err) {
 		log_error("cannot follow neighbours and routes: %s", strerror(-err));
 		neighbours_close(n);
@@ -183,5 +188,6 @@ void neighbours_close(struct neighbours *n)
 	rtnl_follow_close(n->follower);
 	rtnl_close(n->rtnl);
 	exhaustion_free(n->exhaustion);
+	sampling_free(n->sampling);
 	free(n);
 }

@@ -2,7 +2,8 @@
 /*
  * Owns keeping next hops true: it hears of changed links, routes and neighbours and looks at all
  * backends anew, at once where something changed and now and then where nothing did. Then it also
- * settles what has settled and looks for services that run out of ports.
+ * settles what has settled, looks for services that run out of ports, and sets how many flows are
+ * sampled.
  */
 #pragma once
 

@@ -232,6 +232,12 @@ struct snapshot {
  */
 int dataplane_sweep(const char *dir);
 
+/* @pool: its number in the maps; @flows: so far; one in 2^shift is sampled. Returns the next shift. */
+typedef uint8_t sample_judge(uint32_t pool, uint64_t flows, uint8_t shift, void *arg);
+
+/* dataplane_set_samples() - asks of each pool how many of its flows to sample from now on. */
+int dataplane_set_samples(struct dataplane *dp, sample_judge *judge, void *arg);
+
 /* What is counted of a service's pools is of one instant: two of them can be compared. */
 int dataplane_snapshot(struct dataplane *dp, struct snapshot **out);
 void snapshot_free(struct snapshot *s);

@@ -91,6 +91,38 @@ int dp_backend_counters_read(struct dataplane *dp, uint32_t id, uint32_t epoch,
 	return error;
 }
 
+static void set_samples(struct dataplane *dp, uint32_t service,
+			const struct snapshot_counters pools[SERIN_MAX_POOLS], sample_judge *judge,
+			void *arg)
+{
+	struct serin_service *svc = &dp->services[service];
+
+	for (uint32_t slot = 0; slot < SERIN_MAX_POOLS; slot++) {
+		uint8_t *shift = &svc->sample_shift[slot], next;
+
+		if (!dp->info[service].pool[slot].name[0])
+			continue;
+		next = judge(dp_pool_index(service, slot), pools[slot].flows, *shift, arg);
+		if (next != *shift)
+			__atomic_store_n(shift, next, __ATOMIC_RELAXED);
+	}
+}
+
+int dataplane_set_samples(struct dataplane *dp, sample_judge *judge, void *arg)
+{
+	struct snapshot_counters pools[SERIN_MAX_POOLS];
+	int error = 0;
+
+	for (uint32_t id = 0; !error && id < dp->meta.max_services; id++) {
+		if (!dp->info[id].name[0])
+			continue;
+		error = dp_pool_counters_read(dp, id, 0, pools);
+		if (!error)
+			set_samples(dp, id, pools, judge, arg);
+	}
+	return error;
+}
+
 static int clear(struct dataplane *dp, enum dp_map map, uint32_t index, size_t size)
 {
 	void *zero = calloc((size_t)dp->cpu_count, size);
