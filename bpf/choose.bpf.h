@@ -13,8 +13,6 @@
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
-#include <serin/signals.h>
-
 #define SPLIT_TRIES 4
 
 static __always_inline __u32 *table_slot(void *tables_map, __u32 service, __u32 pool, __u32 slot)
@@ -44,10 +42,9 @@ static __always_inline int choose_settled(struct packet *p, int *moves)
 	int pool;
 
 	*moves = 1;
-	hash = serin_flow_hash(&svc->now, &p->client, p->client_port_be);
-	p->draw = serin_sample_draw(hash, p->client_port_be);
 	if (READ_ONCE(svc->flags) & SERIN_SERVICE_REMEMBERS)
 		return SERIN_GO_ON;
+	hash = serin_flow_hash(&svc->now, &p->client, p->client_port_be);
 	epoch = READ_ONCE(svc->epoch);
 	pool = serin_settled_pick(&svc->ring[epoch % SERIN_SPLIT_RING].settled, epoch,
 				  serin_hash_point(&svc->now, hash));

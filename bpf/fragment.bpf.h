@@ -88,6 +88,5 @@ static __noinline int recall_fragment(struct packet *p)
 	p->client = first->client.addr;
 	p->client_port_be = first->client.port_be;
 	p->position = first->position;
-	p->draw = ~0u; /* its flow's is not known: sampled where all are */
 	return SERIN_GO_ON;
 }

@@ -110,7 +110,6 @@ struct packet {
 	struct quote quote;
 	__u8 says;    /* SAYS_*; what follows, too, is for after no pointer is valid any more */
 	__u32 seq_be; /* TCP's */
-	__u32 draw;   /* choose_settled(): whether its flow is sampled */
 
 	/* find_service() */
 	struct serin_addr client __attribute__((aligned(8)));

@@ -167,7 +167,7 @@ static __always_inline int is_still_sampled(const struct serin_sample *e)
 	struct serin_backend *b = bpf_map_lookup_elem(&backends, &backend);
 
 	return svc && b && b->state != SERIN_BACKEND_FREE && b->service == service &&
-	       serin_is_sampled(e->draw, READ_ONCE(svc->sample_shift[pool]));
+	       serin_is_sampled(e->draw, READ_ONCE(svc->sample_mask[pool]));
 }
 
 static __always_inline __u64 answer_limit_ns(const struct serin_sample *e)
@@ -238,7 +238,7 @@ __noinline __u32 find_sample(__u64 key)
 }
 
 /* A place of the four, now this key's, its state not live yet. */
-__noinline __u32 claim_sample(__u64 key)
+static __always_inline __u32 claim_sample(__u64 key)
 {
 	for (__u32 turn = 0; turn < 2 * SERIN_SAMPLE_WAYS; turn++) {
 		__u32 number = sample_number(key, turn % SERIN_SAMPLE_WAYS);

@@ -193,36 +193,34 @@ __noinline int follow_sample(struct sight *s)
 	return 0;
 }
 
-static __always_inline struct sight *describe_sight(const struct packet *p)
+/* Out of the way of packets of flows that are not. */
+static __noinline int sample_flow(const struct packet *p)
 {
 	__u32 zero = 0;
 	struct sight *s = bpf_map_lookup_elem(&sight_scratch, &zero);
 
 	if (!s)
-		return NULL;
+		return 0;
 	copy_addr(&s->client, &p->client);
 	s->port_be = p->client_port_be;
 	s->service = p->service_id;
 	s->pool = p->backend->pool & (SERIN_MAX_POOLS - 1);
 	s->backend = p->backend_id;
-	s->draw = p->draw;
+	s->draw = serin_sample_draw(&p->client, p->client_port_be);
 	s->seq_be = p->seq_be;
 	s->says = p->says;
 	s->is_reply = p->is_reply;
 	s->kind = (p->src.protocol == IPPROTO_UDP ? SERIN_KIND_UDP : 0) |
 		  (p->service->forwarding >= SERIN_FORWARDING_DSR ? SERIN_KIND_ONE_WAY : 0);
-	return s;
+	return follow_sample(s);
 }
 
 /* Most flows are not sampled: their packets pay for this decision alone. */
 static __always_inline void sample_packet(const struct packet *p)
 {
 	__u32 pool = p->backend->pool & (SERIN_MAX_POOLS - 1);
-	struct sight *s;
+	__u32 draw = serin_sample_draw(&p->client, p->client_port_be);
 
-	if (!serin_is_sampled(p->draw, READ_ONCE(p->service->sample_shift[pool])))
-		return;
-	s = describe_sight(p);
-	if (s)
-		follow_sample(s);
+	if (serin_is_sampled(draw, READ_ONCE(p->service->sample_mask[pool])))
+		sample_flow(p);
 }

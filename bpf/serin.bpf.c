@@ -16,6 +16,7 @@
 #include "hop.bpf.h"
 #include "forward.bpf.h"
 #include "icmp_answer.bpf.h"
+#include "sample_steps.bpf.h"
 #include "signals.bpf.h"
 
 static __always_inline int action_of(int reason)
@@ -83,12 +84,14 @@ int serin(struct xdp_md *ctx)
 		reason = find_exit(&p);
 	if (!reason)
 		reason = forward(&p);
-	if (reason == SERIN_FORWARD_TX || reason == SERIN_FORWARD_REDIRECT)
+	if (reason == SERIN_FORWARD_TX || reason == SERIN_FORWARD_REDIRECT) {
 		count_signals(&p);
-	else if (reason == SERIN_DROP_TOO_BIG)
+		sample_packet(&p);
+	} else if (reason == SERIN_DROP_TOO_BIG) {
 		reason = answer_too_big(&p);
-	else if (reason == SERIN_ANSWER_ECHO)
+	} else if (reason == SERIN_ANSWER_ECHO) {
 		reason = answer_echo(&p);
+	}
 	return verdict(reason, p.out_port);
 }
 

@@ -7,7 +7,6 @@
 
 #include "maps.bpf.h"
 #include "packet.bpf.h"
-#include "sample_steps.bpf.h"
 
 static __always_inline void count_reply(struct serin_counters *c, const struct packet *p)
 {
@@ -96,7 +95,6 @@ static __always_inline void count_signals(const struct packet *p)
 		return;
 	if (p->says & SAYS_STEP)
 		count_step(index, p->backend_id, p->says, p->seq_be, p->is_reply);
-	sample_packet(p);
 	if (p->is_reply) {
 		count_reply(pool, p);
 		count_reply(backend, p);

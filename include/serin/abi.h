@@ -161,7 +161,7 @@ struct serin_service {
 	struct serin_hashing now;
 	__u8 flags;
 	__u8 forwarding;
-	__u8 sample_shift[SERIN_MAX_POOLS]; /* by pool: one flow in 2^this is sampled */
+	__u8 sample_mask[SERIN_MAX_POOLS]; /* by pool: see serin_is_sampled() */
 	__u8 pad[6];
 	/* what follows is read for moving places only */
 	struct serin_hashing base;

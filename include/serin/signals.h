@@ -118,16 +118,24 @@ SERIN_INLINE __u64 serin_bucket_low(__u32 bucket)
 
 /* ---- samples ---- */
 
-/* What decides whether a flow is sampled. Of affinity: client, too, each flow is drawn for itself. */
-SERIN_INLINE __u32 serin_sample_draw(__u64 flow_hash, __u16 port_be)
+/* What decides whether a flow is sampled: of its client's address and port alone, so that it stays the
+ * same however clients are hashed. The upper bits of a product depend on all of a factor's. */
+SERIN_INLINE __u32 serin_sample_draw(const struct serin_addr *client, __u16 port_be)
 {
-	return (__u32)(((flow_hash ^ port_be) * 0xff51afd7ed558ccdull) >> 32);
+	return (__u32)((((__u64)client->word_be[3] << 16 | port_be) * 0xff51afd7ed558ccdull) >> 56);
 }
 
-/* One flow in 2^shift is. */
-SERIN_INLINE int serin_is_sampled(__u32 draw, __u32 shift)
+/* One flow in 2^n is, where the mask's n lowest bits are set and no other one is. */
+SERIN_INLINE int serin_is_sampled(__u32 draw, __u32 mask)
 {
-	return !((__u64)draw >> (32 - (shift & 31)));
+	return !(draw & mask);
+}
+
+#define SERIN_SAMPLE_SHIFT_MAX 8 /* bits of a mask */
+
+SERIN_INLINE __u8 serin_sample_mask(__u32 shift)
+{
+	return (__u8)((1u << shift) - 1);
 }
 
 #define SERIN_SAMPLES	  65536 /* by 16 bits of a key */

@@ -50,19 +50,22 @@ done
 client=$(lab_in client python3 "$LAB_ROOT/tests/tools/fickle_client.py" "$LAB_VIP4" "$PORT" "$RATE" \
 	"${kinds[@]}")
 resent=$(($(retransmits) - before))
-answered=$((COUNT[$OK] + COUNT[$LATE]))
-flows=$((answered + COUNT[$REFUSED] + COUNT[$RESET] + COUNT[$LOST]))
-expect "what clients say" "$(jq -Sc . <<<"$client")" "$(jq -Sc . <<<"{\"answered\": $answered,
-	\"refused\": ${COUNT[$REFUSED]}, \"reset\": ${COUNT[$RESET]}, \"timed_out\": ${COUNT[$LOST]}}")"
+ok=${COUNT[$OK]} late=${COUNT[$LATE]} refused=${COUNT[$REFUSED]}
+reset=${COUNT[$RESET]} lost=${COUNT[$LOST]}
+answered=$((ok + late))
+flows=$((answered + refused + reset + lost))
+expect "what clients say" "$(jq -Sc . <<<"$client")" "$(jq -nSc --argjson answered "$answered" \
+	--argjson refused "$refused" --argjson reset "$reset" \
+	--argjson timed_out "$lost" '$ARGS.named')"
 
 wanted=$(jq -Sc . <<-END
-	{"sampled": $flows, "syn_acks": $((answered + COUNT[$RESET])), "refused": ${COUNT[$REFUSED]},
-	 "sampled_refused": ${COUNT[$REFUSED]}, "handshakes": $((answered + COUNT[$RESET])),
-	 "resets_by_backend": $((COUNT[$REFUSED] + COUNT[$RESET])),
-	 "resets_before_data": ${COUNT[$RESET]}, "resets_after_data": 0,
-	 "timed_out": ${COUNT[$LOST]}, "syn_retransmits": $resent, "syns": $((flows + resent)),
+	{"sampled": $flows, "syn_acks": $((answered + reset)), "refused": $refused,
+	 "sampled_refused": $refused, "handshakes": $((answered + reset)),
+	 "resets_by_backend": $((refused + reset)),
+	 "resets_before_data": $reset, "resets_after_data": 0,
+	 "timed_out": $lost, "syn_retransmits": $resent, "syns": $((flows + resent)),
 	 "closed": $answered, "first_bytes": $answered,
-	 "failures": $((COUNT[$REFUSED] + COUNT[$RESET] + COUNT[$LOST]))}
+	 "failures": $((refused + reset + lost))}
 END
 )
 signals() {
@@ -78,7 +81,7 @@ agrees() {
 }
 lab_wait_for 2 agrees || true
 expect "what status says" "$(told)" "$wanted"
-expect_between "SYNs sent again" "$resent" "${COUNT[$LOST]}" $((3 * COUNT[$LOST]))
+expect_between "SYNs sent again" "$resent" "$lost" $((3 * lost))
 
 # Buckets are an eighth wide: one more than the delay's.
 s=$(signals)
@@ -98,4 +101,4 @@ expect "handshakes in metrics" "$(metric handshake_seconds_count)" "$(jq .handsh
 kill "$server"
 wait "$server" || true
 expect "what the server says" "$(jq -Sc . "$LAB_TMP/server")" \
-	"{\"answered\":${COUNT[$OK]},\"late\":${COUNT[$LATE]},\"reset\":${COUNT[$RESET]}}"
+	"{\"answered\":$ok,\"late\":$late,\"reset\":$reset}"

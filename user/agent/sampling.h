@@ -7,12 +7,14 @@
 
 #include <stdint.h>
 
+#include <serin/signals.h>
+
 struct dataplane;
 struct sampling;
 
 #define SAMPLING_MOST	   2000 /* samples a second: beyond, half as many flows are */
 #define SAMPLING_FEW	   (SAMPLING_MOST / 2) /* twice as many, if that is no more than this */
-#define SAMPLING_SHIFT_MAX 16
+#define SAMPLING_SHIFT_MAX SERIN_SAMPLE_SHIFT_MAX
 
 /* The next shift of a pool with one. Pure. It rises at once and falls a step at a time. */
 uint8_t sampling_judge(uint8_t shift, uint64_t flows_per_s);

@@ -87,8 +87,8 @@ static int write_pools(struct dataplane *dp, const struct service_plan *s)
 				return error;
 			memcpy(pool->name, m->pools[i].name, sizeof(pool->name));
 			pool->first_event = dp_event_next(dp);
-			svc->sample_shift[s->slot[i]] = i == m->primary ? DP_PRIMARY_SAMPLE_SHIFT
-									: 0;
+			svc->sample_mask[s->slot[i]] =
+				serin_sample_mask(i == m->primary ? DP_PRIMARY_SAMPLE_SHIFT : 0);
 		}
 		pool->configured_ppm = m->pools[i].weight_ppm;
 		pool->order = (uint32_t)i;

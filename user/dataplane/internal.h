@@ -174,6 +174,8 @@ void dp_note_change(struct dataplane *dp, uint32_t service, const struct datapla
 /* At first one flow in 64 of a primary is sampled, and every one of another pool. */
 #define DP_PRIMARY_SAMPLE_SHIFT 6
 
+uint8_t dp_sample_shift(const struct serin_service *svc, uint32_t pool);
+
 /* Of all pools of a service at one instant, so that they can be compared. @epoch: the service's */
 int dp_pool_counters_read(struct dataplane *dp, uint32_t service, uint32_t epoch,
 			  struct snapshot_counters out[SERIN_MAX_POOLS]);

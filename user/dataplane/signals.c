@@ -91,6 +91,11 @@ int dp_backend_counters_read(struct dataplane *dp, uint32_t id, uint32_t epoch,
 	return error;
 }
 
+uint8_t dp_sample_shift(const struct serin_service *svc, uint32_t pool)
+{
+	return (uint8_t)__builtin_popcount(svc->sample_mask[pool]);
+}
+
 static void set_samples(struct dataplane *dp, uint32_t service,
 			const struct snapshot_counters pools[SERIN_MAX_POOLS], sample_judge *judge,
 			void *arg)
@@ -98,13 +103,14 @@ static void set_samples(struct dataplane *dp, uint32_t service,
 	struct serin_service *svc = &dp->services[service];
 
 	for (uint32_t slot = 0; slot < SERIN_MAX_POOLS; slot++) {
-		uint8_t *shift = &svc->sample_shift[slot], next;
+		uint32_t shift = dp_sample_shift(svc, slot), next;
 
 		if (!dp->info[service].pool[slot].name[0])
 			continue;
-		next = judge(dp_pool_index(service, slot), pools[slot].flows, *shift, arg);
-		if (next != *shift)
-			__atomic_store_n(shift, next, __ATOMIC_RELAXED);
+		next = judge(dp_pool_index(service, slot), pools[slot].flows, (uint8_t)shift, arg);
+		if (next != shift)
+			__atomic_store_n(&svc->sample_mask[slot], serin_sample_mask(next),
+					 __ATOMIC_RELAXED);
 	}
 }
 

@@ -102,7 +102,7 @@ static int copy_pool(struct copying *c, struct snapshot_service *s, uint8_t slot
 	if (slot == split->primary)
 		s->primary = s->pool_count;
 	s->pool_count++;
-	pool->sample_shift = c->dp->services[s->id].sample_shift[slot];
+	pool->sample_shift = dp_sample_shift(&c->dp->services[s->id], slot);
 	pool->counters = c->pools[slot];
 	error = copy_latencies(c, DP_MAP_POOL_HISTOGRAMS, dp_pool_index(s->id, slot),
 			       &pool->latencies);
