@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/status_signals.h"
 #include "cli/table.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
@@ -254,6 +255,7 @@ static void print_service(const struct snapshot_service *s)
 static int print_table(const struct snapshot *s, const char *only)
 {
 	struct libscols_table *t = table_new(columns, COLUMN_MAX);
+	int error;
 
 	if (!t)
 		return -ENOMEM;
@@ -262,11 +264,12 @@ static int print_table(const struct snapshot *s, const char *only)
 			add_service(t, &s->services[i]);
 	table_print(t);
 	table_free(t);
+	error = status_print_signals(s, only);
 	for (size_t i = 0; i < s->service_count; i++)
 		if (!only || !strcmp(only, s->services[i].name))
 			print_service(&s->services[i]);
 	print_host(s);
-	return 0;
+	return error;
 }
 
 /* Leaves only the service asked for. */
