@@ -58,6 +58,7 @@ struct way {
 	char vip[NET_ADDR_LEN], backend[NET_ADDR_LEN];
 	uint16_t port, backend_port, gue_port;
 	struct in6_addr source;	  /* fullnat, tunnels */
+	struct in6_addr second;	  /* fullnat: source; all zero: there is but one */
 	unsigned int source_bits; /* tunnels: that vary */
 };
 
@@ -218,6 +219,25 @@ static inline void modes_lead_by_vlan(struct dataplane *dp, const struct way *w)
 	fail_msg("%s: no backend", w->name);
 }
 
+static inline bool modes_has_second(const struct way *w)
+{
+	return !IN6_IS_ADDR_UNSPECIFIED(&w->second);
+}
+
+/* fullnat: as many flows with a source address of its own as with the first. */
+static inline void modes_add_seconds(void)
+{
+	for (unsigned int i = 0; i < way_count; i++) {
+		struct way *w = &ways[i];
+		char text[NET_ADDR_LEN];
+
+		if (w->mode != SERIN_FORWARDING_FULLNAT)
+			continue;
+		snprintf(text, sizeof(text), w->is_v4 ? "10.8.1.%u" : "2001:db8:8:1::%x", w->host);
+		w->second = lab_addr(text);
+	}
+}
+
 static inline void modes_put_source(FILE *f, const struct way *w)
 {
 	char source[NET_ADDR_LEN];
@@ -228,9 +248,15 @@ static inline void modes_put_source(FILE *f, const struct way *w)
 			(w->is_outer_v4 ? 32 : 128) - w->source_bits);
 	if (w->mode == SERIN_FORWARDING_GUE)
 		fprintf(f, ", gue_port: %u", w->gue_port);
-	if (w->mode == SERIN_FORWARDING_FULLNAT)
-		fprintf(f, ", source_addresses: ['%s'], source_ports: %u-%u, client_address: %s",
-			source, MODES_PORT_LOW, MODES_PORT_HIGH, w->is_telling ? "toa" : "none");
+	if (w->mode != SERIN_FORWARDING_FULLNAT)
+		return;
+	fprintf(f, ", source_addresses: ['%s'", source);
+	if (modes_has_second(w)) {
+		net_format_addr(&w->second, source);
+		fprintf(f, ", '%s'", source);
+	}
+	fprintf(f, "], source_ports: %u-%u, client_address: %s", MODES_PORT_LOW, MODES_PORT_HIGH,
+		w->is_telling ? "toa" : "none");
 }
 
 static inline char *modes_yaml(void)
@@ -255,12 +281,12 @@ static inline char *modes_yaml(void)
 	return text;
 }
 
+/* Of what modes_add_all() has added. */
 static inline void modes_apply(void)
 {
 	struct dataplane *dp;
 	char *yaml;
 
-	modes_add_all();
 	yaml = modes_yaml();
 	lab_apply(yaml);
 	dp = lab_open(DATAPLANE_WRITE);

@@ -5,20 +5,7 @@
  */
 #pragma once
 
-#include "mutant_lab.h"
-
-static inline struct in6_addr addr_of(const struct wire *w, bool is_destination)
-{
-	struct in6_addr a = {};
-
-	if (!w->is_v4) {
-		memcpy(&a, w->ip + (is_destination ? 24 : 8), 16);
-		return a;
-	}
-	a.s6_addr[10] = a.s6_addr[11] = 0xff;
-	memcpy(&a.s6_addr[12], w->ip + (is_destination ? 16 : 12), 4);
-	return a;
-}
+#include "mutant_icmp.h"
 
 /* The way a packet is to or from: the last byte of the address is its number. */
 static inline const struct way *way_at(const struct wire *w, bool is_request)
@@ -30,7 +17,7 @@ static inline const struct way *way_at(const struct wire *w, bool is_request)
 	if (!n || n > way_count)
 		return NULL;
 	wanted = lab_addr(is_request ? way->vip : way->backend);
-	if (memcmp(&a, &wanted, sizeof(a)))
+	if (!is_same_addr(&a, &wanted))
 		return NULL;
 	if (w->is_later)
 		return way;
@@ -49,12 +36,67 @@ static inline void put_addr(uint8_t *copy, bool is_v4, bool is_destination,
 		memcpy(copy + (is_destination ? 24 : 8), a, 16);
 }
 
+/* ---- fullnat: first pieces, which later ones follow ---- */
+
+#define PIECES_KEPT 1024 /* of each way */
+
+struct first_piece {
+	struct in6_addr src, dst;
+	uint32_t id;
+	uint8_t protocol; /* IPv6's numbers are one for all */
+	bool is_known;	  /* it was seen to leave; else only that it came */
+	struct in6_addr far;
+};
+
+static struct first_piece first_pieces[MODES_WAYS][PIECES_KEPT];
+static unsigned int piece_counts[MODES_WAYS];
+
+static inline struct first_piece piece_key(const struct wire *w)
+{
+	return (struct first_piece){.src = addr_of(w, false),
+				    .dst = addr_of(w, true),
+				    .id = w->id,
+				    .protocol = w->is_v4 ? w->protocol : 0};
+}
+
+static inline struct first_piece *find_first(const struct way *way, const struct wire *w)
+{
+	unsigned int count = piece_counts[way - ways];
+	struct first_piece key = piece_key(w);
+
+	for (unsigned int i = 0; i < count && i < PIECES_KEPT; i++) {
+		struct first_piece *p = &first_pieces[way - ways][i];
+
+		if (p->id == key.id && p->protocol == key.protocol &&
+		    is_same_addr(&p->src, &key.src) && is_same_addr(&p->dst, &key.dst))
+			return p;
+	}
+	return NULL;
+}
+
+/* @far: what became of its client or source; NULL: it did not leave */
+static inline void note_first(const struct way *way, const struct wire *w,
+			      const struct in6_addr *far)
+{
+	struct first_piece *p = find_first(way, w);
+
+	if (!p)
+		p = &first_pieces[way - ways][piece_counts[way - ways]++ % PIECES_KEPT];
+	*p = piece_key(w);
+	p->is_known = far;
+	if (far)
+		p->far = *far;
+}
+
+/* ---- the packet as it is to leave ---- */
+
 /* What forwarding makes of a packet: a copy of it, and the parts of that. */
 struct copy {
 	uint8_t bytes[MUTANT_MAX + 64];
 	struct wire w;
 	const struct way *way;
 	bool is_request;
+	const char *fault; /* of what it is compared with */
 };
 
 static inline uint8_t *copy_ports(struct copy *c)
@@ -72,23 +114,49 @@ static inline void rewrite_near_side(struct copy *c)
 			    c->is_request ? c->way->backend_port : c->way->port);
 }
 
+static inline void follow_first(struct copy *c, const struct wire *got)
+{
+	const struct first_piece *first = find_first(c->way, &c->w);
+	struct in6_addr far = addr_of(got, !c->is_request);
+
+	if (!first)
+		c->fault = "a later piece of no first one";
+	else if (first->is_known)
+		far = first->far;
+	put_addr(c->bytes, c->w.is_v4, !c->is_request, &far);
+}
+
 /* A request takes a seat, whichever it is; a reply goes to who has it. */
 static inline void rewrite_far_side(struct copy *c, const struct wire *got)
 {
-	uint16_t port = c->w.is_later ? 0 : frame_get16(got->l4 + (c->is_request ? 0 : 2));
-	struct in6_addr addr = c->is_request ? c->way->source : addr_of(got, true);
+	struct place came = {addr_of(&c->w, !c->is_request),
+			     frame_get16(c->w.l4 + (c->is_request ? 0 : 2))};
+	struct place far = {addr_of(got, false), frame_get16(got->l4)};
+	struct place *seat = c->is_request ? seat_at(c->way, &far.address, far.port)
+					   : seat_at(c->way, &came.address, came.port);
 
-	if (!c->w.is_later && c->is_request) {
-		*seat_of(c->way, port) = (struct seat){addr_of(&c->w, false), frame_get16(c->w.l4)};
-	} else if (!c->w.is_later) {
-		struct seat *seat = seat_of(c->way, frame_get16(c->w.l4 + 2));
-
-		addr = seat->client;
-		port = seat->port;
+	if (!seat) {
+		c->fault = "none of the service's sources";
+		return;
 	}
-	put_addr(c->bytes, c->w.is_v4, !c->is_request, &addr);
-	if (!c->w.is_later)
-		frame_put16(copy_ports(c) + (c->is_request ? 0 : 2), port);
+	if (c->is_request)
+		*seat = came;
+	else
+		far = *seat;
+	put_addr(c->bytes, c->w.is_v4, !c->is_request, &far.address);
+	frame_put16(copy_ports(c) + (c->is_request ? 0 : 2), far.port);
+	if (c->w.is_first)
+		note_first(c->way, &c->w, &far.address);
+}
+
+/* What tells is whole, begins and resets nothing, and has room for the option. */
+static inline bool may_tell(const struct copy *c, size_t more)
+{
+	const uint8_t *tcp = c->w.l4;
+
+	return c->way->is_telling && c->is_request && !c->w.is_first && wire_has_ports(&c->w) &&
+	       !(tcp[13] & (FRAME_SYN | FRAME_RST)) && (tcp[12] >> 4) * 4u + more <= 60 &&
+	       (size_t)(c->w.end - c->w.ip) + more <= 1280;
 }
 
 /* The option that tells of the client, as the first of TCP's, if the packet came out longer by it. */
@@ -98,8 +166,7 @@ static inline size_t tell(struct copy *c, const struct wire *got, size_t len)
 	struct in6_addr client = addr_of(&c->w, false);
 	uint8_t *option = c->bytes + at;
 
-	if (!c->way->is_telling || !c->is_request || !wire_has_ports(&c->w) ||
-	    (size_t)(got->end - got->ip) != len + more)
+	if (!may_tell(c, more) || (size_t)(got->end - got->ip) != len + more)
 		return len;
 	memmove(option + more, option, len - at);
 	option[0] = 28;
@@ -122,7 +189,7 @@ static inline size_t make_copy(struct copy *c, const struct wire *got)
 	if (modes_is_nat(c->way->mode))
 		rewrite_near_side(c);
 	if (c->way->mode == SERIN_FORWARDING_FULLNAT)
-		rewrite_far_side(c, got);
+		c->w.is_later ? follow_first(c, got) : rewrite_far_side(c, got);
 	len = tell(c, got, len);
 	if (c->w.is_v4)
 		memcpy(c->bytes + 10, got->ip + 10, 2);
@@ -130,6 +197,17 @@ static inline size_t make_copy(struct copy *c, const struct wire *got)
 		memcpy(copy_ports(c) + (c->w.protocol == IPPROTO_TCP ? 16 : 6),
 		       got->l4 + (c->w.protocol == IPPROTO_TCP ? 16 : 6), 2);
 	return len;
+}
+
+static inline enum kind kind_of(const struct copy *c, size_t len)
+{
+	if (wire_is_icmp(&c->w))
+		return KIND_ERROR;
+	if (c->w.is_later)
+		return KIND_PIECE;
+	if (!c->is_request)
+		return KIND_REPLY;
+	return len > (size_t)(c->w.end - c->w.ip) ? KIND_TOLD : KIND_REQUEST;
 }
 
 /* But for what forwarding changes, the packet is as it was, and right where it was right. */
@@ -142,7 +220,10 @@ static inline const char *packet_fault(const struct wire *came, const struct wir
 	copy.w = *came;
 	copy.way = way;
 	copy.is_request = is_request;
+	copy.fault = NULL;
 	len = make_copy(&copy, got);
+	if (copy.fault)
+		return copy.fault;
 	if ((size_t)(got->end - got->ip) != len)
 		return "another length";
 	if (memcmp(copy.bytes, got->ip, len))
@@ -151,124 +232,12 @@ static inline const char *packet_fault(const struct wire *came, const struct wir
 		return "should have expired";
 	if (wire_ip_residue(came) != wire_ip_residue(got))
 		return "IPv4 header checksum";
-	if (!wire_has_ports(came))
-		return NULL;
-	if (wire_is_unchecked(came) != wire_is_unchecked(got))
+	if (wire_has_ports(came) && wire_is_unchecked(came) != wire_is_unchecked(got))
 		return "UDP checksum of none";
-	return wire_l4_residue(came) == wire_l4_residue(got) ? NULL : "transport checksum";
-}
-
-/* ---- ICMP errors ---- */
-
-/* Which bytes of a quote nat may change: addresses, ports and checksums. */
-static inline void mask_quote(uint8_t *quote, size_t len)
-{
-	bool is_v4 = len && quote[0] >> 4 == 4;
-	size_t l4 = is_v4 ? (quote[0] & 15u) * 4 : 40;
-	uint8_t protocol = is_v4 ? 9 : 6;
-
-	for (size_t i = is_v4 ? 12 : 8; i < (is_v4 ? 20u : 40u) && i < len; i++)
-		quote[i] = 0;
-	if (is_v4 && len >= 12)
-		memset(quote + 10, 0, 2);
-	protocol = len > protocol ? quote[protocol] : 0;
-	if (!is_v4 && wire_is_extension(protocol)) /* somewhere behind it */
-		memset(quote + 40, 0, len > 40 ? len - 40 : 0);
-	for (size_t i = l4; i < l4 + 18 && i < len; i++)
-		if (i < l4 + 4 || i == l4 + (protocol == IPPROTO_TCP ? 16u : 6u) ||
-		    i == l4 + (protocol == IPPROTO_TCP ? 17u : 7u))
-			quote[i] = 0;
-}
-
-/* Who gets an error finds in it the packet as he sent it; the sums are as right as they came. */
-static inline const char *error_fault(const struct wire *came, const struct wire *got)
-{
-	static uint8_t before[MUTANT_MAX], after[MUTANT_MAX];
-	size_t len = (size_t)(came->end - came->l4) - 8;
-
-	if (got->end - got->l4 != came->end - came->l4)
-		return "another length of an error";
-	if (got->ip[got->is_v4 ? 8 : 7] + 1 != came->ip[came->is_v4 ? 8 : 7])
-		return "TTL of an error";
-	if (wire_ip_residue(came) != wire_ip_residue(got))
-		return "IPv4 header checksum of an error";
-	if (wire_icmp_residue(came) != wire_icmp_residue(got))
-		return "ICMP checksum";
-	if (memcmp(came->l4, got->l4, 2) || memcmp(came->l4 + 4, got->l4 + 4, 4))
-		return "type, code or MTU";
-	memcpy(before, came->l4 + 8, len);
-	memcpy(after, got->l4 + 8, len);
-	if (len >= 20 && before[0] >> 4 == 4 && (before[0] & 15) == 5 &&
-	    frame_fold(frame_sum(before, 20, 0)) % 0xffff !=
-		    frame_fold(frame_sum(after, 20, 0)) % 0xffff)
-		return "quoted IPv4 header's checksum";
-	mask_quote(before, len);
-	mask_quote(after, len);
-	return memcmp(before, after, len) ? "what is quoted" : NULL;
-}
-
-/* The way whose VIP it is for, whatever the port. */
-static inline const struct way *way_of_vip(const struct wire *w)
-{
-	struct in6_addr a = addr_of(w, true);
-	unsigned int n = a.s6_addr[15];
-	struct in6_addr vip;
-
-	if (!n || n > way_count)
-		return NULL;
-	vip = lab_addr(ways[n - 1].vip);
-	return memcmp(&a, &vip, sizeof(a)) ? NULL : &ways[n - 1];
-}
-
-/* ---- answers of our own ---- */
-
-static inline const char *link_answer_fault(const struct wire *came, const struct wire *left)
-{
-	if (out.action != XDP_TX || left->link_len != came->link_len)
-		return "an answer that goes elsewhere";
-	if (memcmp(out.bytes, in + 6, 6) || memcmp(out.bytes + 6, in, 6) ||
-	    memcmp(out.bytes + 12, in + 12, came->link_len - 12))
-		return "an answer's link";
-	if (left->ip[left->is_v4 ? 8 : 7] != 64)
-		return "an answer's TTL";
+	if (wire_has_ports(came) && wire_l4_residue(came) != wire_l4_residue(got))
+		return "transport checksum";
+	left_as[way->mode][kind_of(&copy, len)]++;
 	return NULL;
-}
-
-static inline const char *echo_fault(const struct wire *came, const struct wire *left)
-{
-	struct in6_addr from = addr_of(came, false), to = addr_of(left, true);
-
-	if (!wire_is_icmp(came) || !wire_is_icmp(left) || out.len != in_len)
-		return "no echo";
-	if (memcmp(&from, &to, sizeof(to)))
-		return "an echo to somebody else";
-	if (left->l4[0] != (left->is_v4 ? 0 : 129) || left->l4[1] != 0 ||
-	    memcmp(left->l4 + 4, came->l4 + 4, (size_t)(in + in_len - came->l4) - 4))
-		return "another echo than was asked for";
-	if (wire_ip_residue(left) != wire_ip_residue(came) ||
-	    wire_icmp_residue(left) != wire_icmp_residue(came))
-		return "an echo's checksum";
-	return link_answer_fault(came, left);
-}
-
-static inline const char *too_big_fault(const struct wire *came, const struct wire *left)
-{
-	struct in6_addr from = addr_of(came, false), to = addr_of(left, true);
-	size_t quoted = (size_t)(left->end - left->l4) - 8;
-	uint32_t mtu;
-
-	if (!wire_is_icmp(left) || memcmp(&from, &to, sizeof(to)) || left->is_v4 != came->is_v4)
-		return "no answer to what is too big";
-	mtu = (uint32_t)frame_get16(left->l4 + 4) << 16 | frame_get16(left->l4 + 6);
-	if (left->l4[0] != (left->is_v4 ? 3 : 2) || left->l4[1] != (left->is_v4 ? 4 : 0) ||
-	    mtu >= (size_t)(came->end - came->ip) || mtu < (left->is_v4 ? 68 : 1280))
-		return "type, code or MTU of an answer";
-	if (wire_ip_residue(left) || wire_icmp_residue(left))
-		return "an answer's checksum";
-	if ((size_t)(left->end - left->ip) > (left->is_v4 ? 576 : 1280) ||
-	    left->end != out.bytes + out.len || memcmp(left->l4 + 8, came->ip, quoted))
-		return "an answer's quote";
-	return link_answer_fault(came, left);
 }
 
 /* ---- all that leaves ---- */
@@ -309,9 +278,27 @@ static inline const char *forwarded_error_fault(const struct wire *came, const s
 {
 	const struct way *way = way_of_vip(came);
 
-	if (!way || modes_is_nat(way->mode))
-		return wire_is_icmp(left) ? error_fault(came, left) : "no error";
-	return way_fault(came, left, way, true);
+	const char *fault;
+
+	if (way && !modes_is_nat(way->mode))
+		return way_fault(came, left, way, true);
+	fault = wire_is_icmp(left) ? error_fault(came, left) : "no error";
+	return fault ? fault : translation_fault(came, left, way);
+}
+
+/* A first piece that was dropped or answered: Serin knows whose it was, and may follow it. */
+static inline void note_lost(void)
+{
+	struct wire w = {};
+
+	if (!wire_read(in, in_len, &w) || !w.is_first)
+		return;
+	for (int is_request = 0; is_request < 2; is_request++) {
+		const struct way *way = way_at(&w, is_request);
+
+		if (way && way->mode == SERIN_FORWARDING_FULLNAT)
+			note_first(way, &w, NULL);
+	}
 }
 
 static inline const char *forwarded_fault(const struct wire *came, const struct wire *left)

@@ -9,68 +9,147 @@
 #include "wire.h"
 
 #define MUTANT_MAX 9216
+#define CLIENTS	   4 /* of each way; all frames begin as of one of theirs */
 
 /* Those whose backends' replies come this way. */
 static const struct way *nat_ways[MODES_WAYS];
 static unsigned int nat_count;
 
-/* fullnat: for whom the ports of each way stand. */
-struct seat {
-	struct in6_addr client;
+/* An address and port. */
+struct place {
+	struct in6_addr address;
 	uint16_t port;
 };
 
-static struct seat seats[MODES_WAYS][MODES_PORT_HIGH - MODES_PORT_LOW + 1];
-static uint16_t first_ports[MODES_WAYS]; /* of the flow that all frames begin as */
+/* fullnat: for whom the ports of each way's two sources stand. */
+static struct place seats[MODES_WAYS][2][MODES_PORT_HIGH - MODES_PORT_LOW + 1];
+/* And by which of them the clients' own flows began. */
+static struct place sources[MODES_WAYS][CLIENTS];
+
+/* What a frame left as. */
+enum kind {
+	KIND_REQUEST,
+	KIND_TOLD,
+	KIND_REPLY,
+	KIND_PIECE,
+	KIND_ERROR,
+	KIND_PIECE_ERROR,
+	KIND_MAX
+};
+
+static const char *const kind_names[] = {"requests",	 "told",   "replies",
+					 "later pieces", "errors", "errors of pieces"};
+static uint64_t left_as[SERIN_FORWARDING_MAX][KIND_MAX];
 
 static const struct way *made_of; /* the way that the frame began as one of; NULL: noise */
 static uint8_t in[MUTANT_MAX];
 static size_t in_len;
 static struct outcome out;
 
-static inline struct seat *seat_of(const struct way *w, uint16_t port)
+static inline struct in6_addr addr_of(const struct wire *w, bool is_destination)
 {
-	static struct seat none;
+	struct in6_addr a = {};
 
-	return port >= MODES_PORT_LOW && port <= MODES_PORT_HIGH
-		       ? &seats[w - ways][port - MODES_PORT_LOW]
-		       : &none;
+	if (!w->is_v4) {
+		memcpy(&a, w->ip + (is_destination ? 24 : 8), 16);
+		return a;
+	}
+	a.s6_addr[10] = a.s6_addr[11] = 0xff;
+	memcpy(&a.s6_addr[12], w->ip + (is_destination ? 16 : 12), 4);
+	return a;
 }
 
-static inline struct frame request_to(const struct way *w)
+static inline bool is_same_addr(const struct in6_addr *a, const struct in6_addr *b)
 {
-	return lab_request(w->is_v4 ? "198.51.100.1" : "2001:db8:c::1", 4321, w->vip, w->port,
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* The way of this backend. */
+static inline const struct way *way_of(const struct in6_addr *backend)
+{
+	unsigned int n = backend->s6_addr[15];
+	struct in6_addr wanted;
+
+	if (!n || n > way_count)
+		return NULL;
+	wanted = lab_addr(ways[n - 1].backend);
+	return is_same_addr(backend, &wanted) ? &ways[n - 1] : NULL;
+}
+
+/* The way whose VIP it is for, whatever the port. */
+static inline const struct way *way_of_vip(const struct wire *w)
+{
+	struct in6_addr a = addr_of(w, true);
+	unsigned int n = a.s6_addr[15];
+	struct in6_addr vip;
+
+	if (!n || n > way_count)
+		return NULL;
+	vip = lab_addr(ways[n - 1].vip);
+	return is_same_addr(&a, &vip) ? &ways[n - 1] : NULL;
+}
+
+static inline bool is_source(const struct way *w, const struct in6_addr *a)
+{
+	return is_same_addr(a, &w->source) || is_same_addr(a, &w->second);
+}
+
+/* NULL: none of the way's. */
+static inline struct place *seat_at(const struct way *w, const struct in6_addr *source,
+				    uint16_t port)
+{
+	if (!is_source(w, source) || port < MODES_PORT_LOW || port > MODES_PORT_HIGH)
+		return NULL;
+	return &seats[w - ways][is_same_addr(source, &w->second)][port - MODES_PORT_LOW];
+}
+
+static inline struct frame request_to(const struct way *w, unsigned int client)
+{
+	static const char *const addrs[][CLIENTS] = {
+		{"2001:db8:c::1", "2001:db8:c::2", "2001:db8:c::3", "2001:db8:c::4"},
+		{"198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4"}};
+
+	return lab_request(addrs[w->is_v4][client], (uint16_t)(4321 + client), w->vip, w->port,
 			   w->protocol);
 }
 
-static inline struct frame reply_of(const struct way *w)
+static inline struct frame reply_of(const struct way *w, unsigned int client)
 {
-	struct frame request = request_to(w), f = frame_reply(&request);
+	struct frame request = request_to(w, client), f = frame_reply(&request);
 
 	f.src = lab_addr(w->backend);
 	f.src_port = w->backend_port;
 	if (w->mode == SERIN_FORWARDING_FULLNAT) {
-		f.dst = w->source;
-		f.dst_port = first_ports[w - ways];
+		f.dst = sources[w - ways][client].address;
+		f.dst_port = sources[w - ways][client].port;
 	}
 	return f;
+}
+
+static inline void begin_flow(const struct way *w, unsigned int client)
+{
+	struct frame f = request_to(w, client);
+	struct place *at = &sources[w - ways][client], *seat;
+	struct wire left = {};
+
+	lab_run_frame(lab_front, &f, &out);
+	assert_true(out.action == XDP_TX || out.action == XDP_REDIRECT);
+	if (w->mode != SERIN_FORWARDING_FULLNAT)
+		return;
+	assert_true(wire_read(out.bytes, out.len, &left));
+	*at = (struct place){addr_of(&left, false), frame_get16(left.l4)};
+	seat = seat_at(w, &at->address, at->port);
+	assert_non_null(seat);
+	*seat = (struct place){f.src, f.src_port};
 }
 
 /* Every flow is known; some later pieces will find a first one. */
 static inline void begin(const struct way *w)
 {
-	struct frame f = request_to(w);
-	struct wire left = {};
-
-	lab_run_frame(lab_front, &f, &out);
-	assert_true(out.action == XDP_TX || out.action == XDP_REDIRECT);
+	for (unsigned int client = 0; client < CLIENTS; client++)
+		begin_flow(w, client);
 	if (modes_is_nat(w->mode))
 		nat_ways[nat_count++] = w;
-	if (w->mode != SERIN_FORWARDING_FULLNAT)
-		return;
-	assert_true(wire_read(out.bytes, out.len, &left));
-	first_ports[w - ways] = frame_get16(left.l4);
-	*seat_of(w, frame_get16(left.l4)) = (struct seat){f.src, f.src_port};
 }
 
 /* ---- making frames ---- */
@@ -100,10 +179,8 @@ static inline void add_tags(void)
 }
 
 /* Few numbers and places, so that pieces meet. */
-static inline void make_piece4(void)
+static inline void make_piece4(uint8_t *ip)
 {
-	uint8_t *ip = in + FRAME_ETH;
-
 	frame_put16(ip + 4, (uint16_t)lab_below(4));
 	frame_put16(ip + 6, (uint16_t)(lab_below(2) << 13 | lab_below(3)));
 	frame_put16(ip + 10, 0);
@@ -134,7 +211,7 @@ static inline void insert_header6(void)
 static inline void add_headers(bool is_v4)
 {
 	if (is_v4 && lab_below(2))
-		make_piece4();
+		make_piece4(in + FRAME_ETH);
 	for (uint32_t n = is_v4 ? 0 : lab_below(lab_below(8) ? 3 : 11); n; n--)
 		insert_header6();
 }
@@ -186,18 +263,32 @@ static inline uint16_t payload_size(void)
 	return (uint16_t)lab_below(lab_below(8) ? 100 : 1500);
 }
 
+/* Any; but mostly of connections that begin, for only there a client is told of. */
+static inline uint8_t tcp_flags(bool is_request)
+{
+	static const uint8_t requests[] = {FRAME_SYN, FRAME_ACK, FRAME_ACK, FRAME_ACK | FRAME_FIN};
+	static const uint8_t replies[] = {FRAME_SYN | FRAME_ACK, FRAME_SYN | FRAME_ACK,
+					  FRAME_SYN | FRAME_ACK, FRAME_ACK};
+
+	if (lab_below(4) == 0)
+		return (uint8_t)lab_random();
+	return is_request ? requests[lab_below(4)] : replies[lab_below(4)];
+}
+
 static inline void make_plain(void)
 {
 	bool is_request = lab_below(3);
 	struct frame f;
 
 	made_of = is_request ? &ways[lab_below(way_count)] : nat_ways[lab_below(nat_count)];
-	f = is_request ? request_to(made_of) : reply_of(made_of);
+	f = is_request ? request_to(made_of, lab_below(CLIENTS))
+		       : reply_of(made_of, lab_below(CLIENTS));
 	f.fill = (uint32_t)lab_random();
-	f.tcp_flags = (uint8_t)lab_random();
+	f.tcp_flags = tcp_flags(is_request);
 	f.ttl = (uint8_t)lab_random();
 	f.payload_len = payload_size();
 	f.ip_option_words = frame_is_v4(&f) && lab_below(2) ? (uint8_t)lab_below(11) : 0;
+	f.tcp_option_words = lab_below(2) ? (uint8_t)lab_below(11) : 0;
 	f.no_udp_csum = frame_is_v4(&f) && lab_below(4) == 0;
 	f.padding = (uint16_t)lab_below(8);
 	in_len = frame_build(&f, in);
@@ -209,11 +300,9 @@ static inline void make_plain(void)
  * or what a backend was. */
 static inline struct frame quoted_of(const struct way *w, bool is_to_client)
 {
-	struct frame request = request_to(w), f = request;
+	unsigned int client = lab_below(CLIENTS);
+	struct frame f = is_to_client ? request_to(w, client) : reply_of(w, client);
 
-	if (is_to_client)
-		return frame_reply(&request);
-	f = reply_of(w);
 	return frame_reply(&f);
 }
 
@@ -246,7 +335,10 @@ static inline void make_error(void)
 	made_of = w;
 	quoted.payload_len = (uint16_t)lab_below(600);
 	quoted.fill = (uint32_t)lab_random();
+	quoted.tcp_option_words = lab_below(2) ? (uint8_t)lab_below(11) : 0;
 	quote_len = frame_build(&quoted, quote) - FRAME_ETH;
+	if (w->is_v4 && lab_below(4) == 0)
+		make_piece4(quote + FRAME_ETH);
 	if (lab_below(2))
 		quote_len = 28 + lab_below((uint32_t)quote_len - 27);
 	f.src = lab_addr(w->is_v4 ? "203.0.113.9" : "2001:db8:f::9");
@@ -263,7 +355,7 @@ static inline void make_error(void)
 static inline void make_echo(void)
 {
 	const struct way *w = &ways[lab_below(way_count)];
-	struct frame f = request_to(w);
+	struct frame f = request_to(w, lab_below(CLIENTS));
 
 	made_of = w;
 	f.protocol = w->is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;

@@ -16,6 +16,8 @@ static struct {
 static int setup(void **state)
 {
 	lab_setup(state);
+	modes_add_all();
+	modes_add_seconds();
 	modes_apply();
 	modes_set_mtu(6000);
 	for (unsigned int i = 0; i < way_count; i++)
@@ -48,6 +50,8 @@ static void judge(unsigned int n, enum serin_reason reason)
 		fault = "no verdict";
 	else if (out.len != in_len || memcmp(out.bytes, in, in_len))
 		fault = "touched";
+	if (out.action == XDP_DROP || reason == SERIN_ANSWER_TOO_BIG)
+		note_lost();
 	if (!fault)
 		return;
 	print_hex("in ", in, in_len);
@@ -71,18 +75,30 @@ static void count_mode(void)
 	tally[mode].left += has_left();
 }
 
-/* Every mode that can be configured had its part, and much of it was forwarded. */
+static void print_kinds(const uint64_t kinds[KIND_MAX])
+{
+	for (int i = 0; i < KIND_MAX; i++)
+		if (kinds[i])
+			printf("    %-20s %llu\n", kind_names[i], (unsigned long long)kinds[i]);
+}
+
+/* Every mode that can be configured had its part, and much of it was forwarded; fullnat's every
+ * kind of packet was. */
 static void expect_modes(unsigned int of)
 {
-	for (int i = 0; i < SERIN_FORWARDING_MAX; i++)
+	for (int i = 0; i < SERIN_FORWARDING_MAX; i++) {
 		printf("  by %-7s %8llu made, %8llu left\n",
 		       model_forwarding_name((enum serin_forwarding)i),
 		       (unsigned long long)tally[i].made, (unsigned long long)tally[i].left);
+		print_kinds(left_as[i]);
+	}
 	printf("  by none    %8llu made, %8llu left\n",
 	       (unsigned long long)tally[SERIN_FORWARDING_MAX].made,
 	       (unsigned long long)tally[SERIN_FORWARDING_MAX].left);
 	for (unsigned int i = 0; i < way_count; i++)
 		assert_true(tally[ways[i].mode].left > of / 50);
+	for (int i = 0; i < KIND_MAX; i++)
+		assert_true(left_as[SERIN_FORWARDING_FULLNAT][i] > of / 2000);
 }
 
 /* The damage was neither too little nor too much to tell anything. */

@@ -20,6 +20,7 @@ struct entropy {
 static int setup(void **state)
 {
 	lab_setup(state);
+	modes_add_all();
 	modes_apply();
 	return 0;
 }

@@ -55,6 +55,7 @@ static void name_vectors(void)
 static int setup(void **state)
 {
 	lab_setup(state);
+	modes_add_all();
 	modes_apply();
 	name_vectors();
 	write_vectors();

@@ -18,6 +18,7 @@ struct wire {
 	bool is_v4;
 	bool is_first, is_later; /* pieces */
 	uint8_t protocol;	 /* what l4 is, or in a later piece what it was said to be */
+	uint32_t id;		 /* of a piece */
 };
 
 static inline bool wire_read_ipv4(struct wire *w, size_t room)
@@ -33,6 +34,7 @@ static inline bool wire_read_ipv4(struct wire *w, size_t room)
 	w->protocol = w->ip[9];
 	w->l4 = w->ip + header;
 	w->end = w->ip + len;
+	w->id = frame_get16(w->ip + 4);
 	w->is_later = frame_get16(w->ip + 6) & 0x1fff;
 	w->is_first = !w->is_later && (frame_get16(w->ip + 6) & 0x2000);
 	return true;
@@ -59,6 +61,9 @@ static inline bool wire_read_ipv6(struct wire *w, size_t room)
 		if (w->protocol == IPPROTO_FRAGMENT) {
 			w->is_later = frame_get16(w->l4 + 2) & 0xfff8;
 			w->is_first |= !w->is_later && (w->l4[3] & 1);
+			if (w->is_later || (w->l4[3] & 1))
+				w->id = (uint32_t)frame_get16(w->l4 + 4) << 16 |
+					frame_get16(w->l4 + 6);
 		} else {
 			len = (w->l4[1] + 1u) * 8;
 		}
