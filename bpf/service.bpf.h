@@ -96,6 +96,15 @@ static __noinline int is_direct_reply(struct packet *p)
 	return bpf_map_lookup_elem(&direct_flows, &key) != NULL;
 }
 
+/* Both ends open at once (RFC 9293 3.5): the backend's SYN crosses that of a flow we remember. */
+__noinline int is_crossing_syn(const struct serin_endpoint *client, __u32 service, __u32 backend)
+{
+	__u64 value = 0;
+
+	return client && find_bound(client, service, backend, &value) &&
+	       serin_flow_state(value) == SERIN_FLOW_SYN && !flow_is_idle(value, bpf_jiffies64());
+}
+
 static __always_inline int find_service(struct packet *p)
 {
 	p->service = service_at(&p->dst, &p->service_id);
@@ -108,7 +117,8 @@ static __always_inline int find_service(struct packet *p)
 	if (!p->backend)
 		return note_direct(p);
 	/* What it begins itself, or answers past the VIP, is none of ours. */
-	if (packet_is_syn(p) || (READ_ONCE(p->backend->has_direct) && is_direct_reply(p)))
+	if ((packet_is_syn(p) && !is_crossing_syn(&p->dst, p->backend->service, p->backend_id)) ||
+	    (READ_ONCE(p->backend->has_direct) && is_direct_reply(p)))
 		return SERIN_PASS_NO_FLOW;
 	p->is_reply = 1;
 	copy_addr(&p->client, &p->dst.addr);

@@ -93,6 +93,30 @@ static void test_states(void **state)
 	assert_int_equal(flow_entries(), 3);
 }
 
+/* The backend's SYN crosses the client's: known by what is remembered alone. */
+static void test_both_ends_open_at_once(void **state)
+{
+	static const uint8_t vip[4] = {192, 0, 2, 1};
+	unsigned int host = flow_send(false, 0, FRAME_SYN);
+	struct outcome out;
+
+	(void)state;
+	assert_int_equal(flow_answer(false, 1, host, FRAME_SYN, &out), XDP_PASS);
+	if (!is_tracked) {
+		assert_int_equal(flow_answer(false, 0, host, FRAME_SYN, &out), XDP_PASS);
+		return;
+	}
+	assert_int_equal(flow_answer(false, 0, host == 1 ? 2 : 1, FRAME_SYN, &out), XDP_PASS);
+	assert_true(flow_answer(false, 0, host, FRAME_SYN, &out) >= XDP_TX);
+	assert_memory_equal(out.bytes + 26, vip, sizeof(vip));
+	assert_int_equal(flow_send(false, 0, FRAME_SYN | FRAME_ACK), host);
+	flow_expect_state(0, SERIN_FLOW_REPLIED);
+	answer(false, 0, host, FRAME_SYN | FRAME_ACK);
+	assert_int_equal(flow_send(false, 0, FRAME_ACK), host);
+	flow_expect_state(0, SERIN_FLOW_ESTABLISHED);
+	assert_int_equal(flow_answer(false, 0, host, FRAME_SYN, &out), XDP_PASS);
+}
+
 /* Whoever is not proven to have a connection ends it at once, and it holds no place. */
 static void test_the_end_of_an_unproven_flow_frees_its_entry(void **state)
 {
@@ -309,6 +333,8 @@ int main(void)
 		FLOW_TEST(test_a_reset_begins_nothing, start),
 		FLOW_TEST(test_a_reset_begins_nothing, start_tracked),
 		FLOW_TEST(test_states, start_tracked),
+		FLOW_TEST(test_both_ends_open_at_once, start),
+		FLOW_TEST(test_both_ends_open_at_once, start_tracked),
 		FLOW_TEST(test_the_end_of_an_unproven_flow_frees_its_entry, start_tracked),
 		FLOW_TEST(test_what_the_table_shows, start_tracked),
 		FLOW_TEST(test_flows_are_counted_when_they_begin, start_tracked),
