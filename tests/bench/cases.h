@@ -207,6 +207,43 @@ static inline void scene_fullnat(uint32_t flows)
 	scene_end(&s);
 }
 
+static inline uint8_t sample_least(uint32_t pool, uint64_t flows, uint8_t shift, void *arg)
+{
+	(void)pool;
+	(void)flows;
+	(void)shift;
+	(void)arg;
+	return SERIN_SAMPLE_SHIFT_MAX;
+}
+
+/* As few flows of each pool are sampled as can be: what busy ones come to. */
+static inline void sample_few(void)
+{
+	struct dataplane *dp = world_open();
+
+	if (dataplane_set_samples(dp, sample_least, NULL))
+		die("cannot set how many flows are sampled");
+	dataplane_close(dp);
+}
+
+/* The same where few flows are sampled. Otherwise the canary's all are, as of any small pool. */
+static inline void scene_few_sampled(uint32_t flows)
+{
+	bool has_new = flows <= CASES_1K && measure_wanted("tcp4-syn-few-sampled", flows);
+	struct scene s;
+
+	if (!has_new && !measure_wanted("tcp4-few-sampled", flows))
+		return;
+	scene_begin(&s, "tcp4", flows, cases_limit(flows));
+	sample_few();
+	traffic_establish(s.service, flows);
+	if (measure_wanted("tcp4-few-sampled", flows))
+		case_established(&s, "tcp4-few-sampled", NULL);
+	if (has_new)
+		case_new(&s, "tcp4-syn-few-sampled", NULL, NULL);
+	scene_end(&s);
+}
+
 /* Out by another NIC than in: up to the verdict, for BPF_PROG_RUN does not carry a redirect out. */
 static inline void scene_redirect(uint32_t flows)
 {

@@ -10,7 +10,7 @@
 /* One of each kind: all of them with few flows, and where it makes a difference with many. */
 #define QUICK_CASES                                                                        \
 	"^(swap|pass-.*|tcp4|tcp4-(reply|syn-settled|moving|moving-reply|target|redirect)" \
-	"|tcp6|tcp6-reply|udp4)@1024$"                                                     \
+	"|tcp6|tcp6-reply|udp4|tcp4-few-sampled|tcp4-syn-few-sampled)@1024$"               \
 	"|^(tcp4-(fullnat|fullnat-reply|dsr|ipip|gue)|tcp6-ipip)@1024$"                    \
 	"|^(tcp4|tcp4-reply|tcp4-zipf|tcp6|udp4|tcp4-moving)@131072$"                      \
 	"|^(tcp4-new|tcp4-new-full)@1048576$"                                              \
@@ -86,6 +86,7 @@ static void run_flow_cases(void)
 		scene_tcp4(all[i]);
 	scene_tcp4(CASES_8M);
 	for (size_t i = 0; i < count; i++) {
+		scene_few_sampled(all[i]);
 		scene_redirect(all[i]);
 		scene_tcp6(all[i]);
 		scene_simple("udp4", "udp4", all[i]);
