@@ -20,7 +20,7 @@ server=$LAB_PID
 is_up() {
 	[[ -n $(lab_in canary-1 ss -Hltn "sport = :$LAB_PORT") ]]
 }
-lab_wait_for 5 is_up
+lab_wait_for 30 is_up
 lab_in canary-1 nft -f - <<-END
 	table inet fickle {
 		chain in {
