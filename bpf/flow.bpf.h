@@ -76,8 +76,8 @@ static __always_inline __u32 state_after_request(const struct packet *p, __u32 s
 	}
 }
 
-/* A FIN ends what was never answered. A reset ends a flow if the backend sends it, or before it was proved. From a client, whom
- * anybody can pretend to be, it must not make a proved flow weak. */
+/* A FIN ends what was never answered. A reset ends a flow if the backend sends it, or before it was
+ * proved. From a client, whom anybody can pretend to be, it must not make a proved flow weak. */
 static __always_inline int is_ended_by(const struct packet *p, __u32 state)
 {
 	if (!p->tcp)

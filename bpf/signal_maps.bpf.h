@@ -29,8 +29,8 @@ struct {
 } backend_counters SEC(".maps");
 
 /*
- * What tells of how pools are doing. key: pool index; writer: count_step(), add_signal(); reader: user space, which
- * zeroes a slot before it gets a new pool. Size: limits.services * SERIN_MAX_POOLS, 192 bytes a CPU.
+ * What tells of how pools are doing. key: pool index; writer: count_step(), add_signal(); reader:
+ * user space, which zeroes a slot before it gets a new pool. Size: limits.services * SERIN_MAX_POOLS, 192 bytes a CPU.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
