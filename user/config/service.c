@@ -127,6 +127,27 @@ static void read_forwarding(struct reader *r, const struct node *value,
 	value_read_word(r, value, f, object);
 }
 
+static const struct schema_field breaker_fields[] = {
+	{"failures", value_read_number, offsetof(struct model_breaker, failures), true,
+	 NUMBER(struct model_breaker, failures, 1, MODEL_BREAKER_FAILURES_MAX)},
+	{"window", value_read_number, offsetof(struct model_breaker, window_s), false,
+	 NUMBER(struct model_breaker, window_s, 1, MODEL_BREAKER_MAX_S)},
+	{"recover", value_read_number, offsetof(struct model_breaker, recover_s), false,
+	 NUMBER(struct model_breaker, recover_s, 1, MODEL_BREAKER_MAX_S)},
+};
+static const struct schema breaker_schema = {"'breaker'", breaker_fields, COUNT_OF(breaker_fields)};
+
+static void read_breaker(struct reader *r, const struct node *value, const struct schema_field *f,
+			 void *object)
+{
+	struct model_service *svc = object;
+
+	(void)f;
+	svc->breaker.window_s = MODEL_BREAKER_WINDOW_S;
+	svc->breaker.recover_s = MODEL_BREAKER_RECOVER_S;
+	schema_read_map(r, value, &breaker_schema, &svc->breaker);
+}
+
 static const struct value_word protocol_words[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}};
 static const struct value_word forwarding_words[] = {
 	{"nat", SERIN_FORWARDING_NAT}, {"fullnat", SERIN_FORWARDING_FULLNAT},
@@ -172,6 +193,7 @@ static const struct schema_field service_fields[] = {
 	{"pools", schema_read_list, offsetof(struct model_service, pools), true, &pool_list},
 	{"primary", read_primary, 0, false, NULL},
 	{"targets", targets_read, 0, false, NULL},
+	{"breaker", read_breaker, offsetof(struct model_service, breaker), false, NULL},
 };
 static const struct schema service_schema = {"a service", service_fields, COUNT_OF(service_fields)};
 _Static_assert(COUNT_OF(service_fields) <= SCHEMA_FIELDS_MAX, "the walker keeps one key of each");

@@ -13,21 +13,25 @@
 
 #include <serin/abi.h>
 
-#define MODEL_PPM_ALL		 1000000u /* 100 %: weights are millionths of the unit */
-#define MODEL_TABLE_SIZE_DEFAULT 16381u
-#define MODEL_SLOTS_PER_BACKEND	 100u /* fewer and shares of backends get coarse */
-#define MODEL_BACKEND_WEIGHT_MAX 1000u
-#define MODEL_PREFIX6_DEFAULT	 64u
-#define MODEL_PREFIX4_DEFAULT	 32u
-#define MODEL_SOURCES_MAX	 16u
-#define MODEL_SOURCE_PORT_LOW	 1024u
-#define MODEL_SOURCE_PORT_HIGH	 65535u
-#define MODEL_SOURCE_PORTS_MIN	 16u /* a range smaller than this is a slip of the pen */
-#define MODEL_GUE_PORT		 6080u
-#define MODEL_SERVICES_MAX	 65534u /* a flow's key has 16 bits for its service */
-#define MODEL_FLOWS_MAX		 (16u << 20)
-#define MODEL_TARGETS_MAX	 (16u << 20)
-#define MODEL_IDLE_MAX_S	 604800u /* a week; the clock in a flow counts to 24 days */
+#define MODEL_PPM_ALL		   1000000u /* 100 %: weights are millionths of the unit */
+#define MODEL_TABLE_SIZE_DEFAULT   16381u
+#define MODEL_SLOTS_PER_BACKEND	   100u /* fewer and shares of backends get coarse */
+#define MODEL_BACKEND_WEIGHT_MAX   1000u
+#define MODEL_PREFIX6_DEFAULT	   64u
+#define MODEL_PREFIX4_DEFAULT	   32u
+#define MODEL_SOURCES_MAX	   16u
+#define MODEL_SOURCE_PORT_LOW	   1024u
+#define MODEL_SOURCE_PORT_HIGH	   65535u
+#define MODEL_SOURCE_PORTS_MIN	   16u /* a range smaller than this is a slip of the pen */
+#define MODEL_GUE_PORT		   6080u
+#define MODEL_SERVICES_MAX	   65534u /* a flow's key has 16 bits for its service */
+#define MODEL_FLOWS_MAX		   (16u << 20)
+#define MODEL_TARGETS_MAX	   (16u << 20)
+#define MODEL_BREAKER_FAILURES_MAX 1000000u
+#define MODEL_BREAKER_WINDOW_S	   10u
+#define MODEL_BREAKER_RECOVER_S	   30u
+#define MODEL_BREAKER_MAX_S	   86400u
+#define MODEL_IDLE_MAX_S	   604800u /* a week; the clock in a flow counts to 24 days */
 
 enum model_xdp_mode {
 	MODEL_XDP_NATIVE,
@@ -74,6 +78,13 @@ enum model_client_address {
 	MODEL_CLIENT_ADDRESS_MAX,
 };
 
+/* A pool that has so many failures in a window gets no new flows till it recovers. */
+struct model_breaker {
+	uint32_t failures; /* 0: there is none */
+	uint32_t window_s;
+	uint32_t recover_s; /* when it is probed */
+};
+
 struct model_service {
 	char name[SERIN_NAME_LEN];
 	struct in6_addr vip;
@@ -100,7 +111,8 @@ struct model_service {
 	size_t target_count;
 	/* New flows so marked, of sources that have no target: 1 + index into pools; 0: no rule. */
 	uint8_t dscp_pool[SERIN_DSCP_VALUES];
-	size_t dscp_count; /* values that have a rule */
+	size_t dscp_count;	      /* values that have a rule */
+	struct model_breaker breaker; /* of each pool but the primary */
 };
 
 /* Sizes of the maps, chosen when the program is loaded. */
