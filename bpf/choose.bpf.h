@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "guard.bpf.h"
 #include "hairpin.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
@@ -42,7 +43,7 @@ static __always_inline int choose_settled(struct packet *p, int *moves)
 	int pool;
 
 	*moves = 1;
-	if (READ_ONCE(svc->flags) & SERIN_SERVICE_REMEMBERS)
+	if ((READ_ONCE(svc->flags) & SERIN_SERVICE_REMEMBERS) || READ_ONCE(svc->diverts))
 		return SERIN_GO_ON;
 	hash = serin_flow_hash(&svc->now, &p->client, p->client_port_be);
 	epoch = READ_ONCE(svc->epoch);
@@ -210,6 +211,41 @@ static __noinline int choose_current(struct packet *p)
 {
 	return take_choice(
 		p, current_choice(p->service_id, &p->client, p->client_port_be, client_dscp(p)));
+}
+
+/* What a pool's flow gets of the primary instead. */
+__noinline __u64 primary_choice(__u32 service_id, const struct serin_addr *client, __u32 port_be)
+{
+	struct serin_service *svc = bpf_map_lookup_elem(&services, &service_id);
+	__u32 slot, epoch;
+
+	if (!svc || !client)
+		return 0;
+	epoch = READ_ONCE(svc->epoch);
+	slot = serin_hash_slot(serin_flow_hash(&svc->now, client, port_be),
+			       READ_ONCE(svc->now.table_size));
+	return choice_of(epoch, 0, table_slot(&tables, service_id, primary_pool(svc), slot));
+}
+
+/* The current choice, but where a guard keeps a new flow from it. A primary without backends takes
+ * none. */
+static __noinline int choose_guarded(struct packet *p)
+{
+	int reason = choose_current(p);
+	__u32 pool;
+	__u64 choice;
+
+	if (reason || !p->is_new || !READ_ONCE(p->service->diverts))
+		return reason;
+	pool = p->service_id * SERIN_MAX_POOLS + p->backend->pool;
+	if (!is_kept_from(pool))
+		return SERIN_GO_ON;
+	choice = primary_choice(p->service_id, &p->client, p->client_port_be);
+	if (!choice)
+		return SERIN_GO_ON;
+	count_moved(pool);
+	send_packet_event(p, SERIN_EVENT_FLOW_MOVED, SERIN_EVENT_CAUSE_BREAKER);
+	return take_choice(p, choice);
 }
 
 /*

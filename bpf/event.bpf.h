@@ -33,19 +33,22 @@ static __always_inline int event_is_due(struct serin_event *e)
 	return e->count > 0;
 }
 
-/* Fills in when, count and total; the rest is the caller's. */
-__noinline int send_event(struct serin_event *e)
+/* Fills in when; the rest is the caller's. */
+static __always_inline int log_event(struct serin_event *e)
 {
-	struct serin_event_log *log;
 	__u32 zero = 0;
+	struct serin_event_log *log = bpf_map_lookup_elem(&event_log, &zero);
 
-	if (!e || !event_is_due(e))
-		return 0;
-	log = bpf_map_lookup_elem(&event_log, &zero);
 	if (!log)
 		return 0;
 	e->when_ns = bpf_ktime_get_boot_ns();
 	return serin_event_write(log, e);
+}
+
+/* Fills in when, count and total; the rest is the caller's. */
+__noinline int send_event(struct serin_event *e)
+{
+	return e && event_is_due(e) ? log_event(e) : 0;
 }
 
 /* With a frame of its own, for the walk has none to spare: whose packet it is, and where it would

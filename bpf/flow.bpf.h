@@ -170,9 +170,10 @@ static __always_inline int remember_flow(struct packet *p, const struct flow_pla
 static __always_inline int rebind_flow(struct packet *p, __u64 *place, __u64 old)
 {
 	__u64 value, was;
-	int reason = choose_current(p);
+	int reason;
 
 	p->is_new = packet_may_begin(p);
+	reason = choose_guarded(p);
 	if (!reason && p->is_new)
 		reason = refuse_hairpin(p);
 	if (reason)
@@ -199,7 +200,7 @@ static __always_inline int follow_request(struct packet *p, const struct flow_pl
 	}
 	p->is_unfollowed = 1;
 	p->is_new = packet_may_begin(p);
-	reason = p->is_new || choose_base(p) ? choose_current(p) : SERIN_GO_ON;
+	reason = p->is_new || choose_base(p) ? choose_guarded(p) : SERIN_GO_ON;
 	if (reason || (p->tcp && (p->tcp->rst || p->tcp->fin))) /* an end begins nothing */
 		return reason;
 	return remember_flow(p, at);

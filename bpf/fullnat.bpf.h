@@ -102,7 +102,7 @@ static __always_inline int begin_source_flow(struct packet *p, struct source_flo
 	if (!old && p->tcp && (p->tcp->rst || p->tcp->fin))
 		return SERIN_DROP_NO_FLOW;
 	p->is_new = packet_may_begin(p);
-	reason = choose_current(p);
+	reason = choose_guarded(p);
 	if (reason)
 		return reason;
 	p->hop = READ_ONCE(p->backend->hop);

@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include <serin/abi.h>
+#include <serin/guard.h>
 #include <serin/info.h>
 #include <serin/source.h>
 
@@ -87,6 +88,19 @@ struct {
 	__type(key, __u32);
 	__array(values, struct table);
 } base_tables SEC(".maps");
+
+/*
+ * Who keeps new flows from a pool that does badly.
+ * key: pool index as in `tables`; writer: user space (what is wanted), guard.bpf.h (how it is)
+ * reader: both; size: limits.services * SERIN_MAX_POOLS, 128 bytes each
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct serin_guard);
+} guards SEC(".maps");
 
 /*
  * Where packets of a backend go.

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "guard.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 
@@ -98,7 +99,8 @@ __noinline int add_failure(__u64 client, __u32 pool, __u32 backend)
 		    __sync_val_compare_and_swap(last, was, now) != was)
 			return 0;
 	}
-	return add_signal(pool, backend, SIGNAL_AT(failures));
+	add_signal(pool, backend, SIGNAL_AT(failures));
+	return guard_failure(pool);
 }
 
 static __always_inline __u32 pool_index(__u32 service, __u32 pool)

@@ -51,6 +51,7 @@ static __always_inline void count_handshake(const struct sight *s, struct serin_
 		return;
 	count_sight(s, SIGNAL_AT(handshakes));
 	time_sight(s, SERIN_LATENCY_HANDSHAKE, now - e->begun_ns);
+	guard_success(pool_index(s->service, s->pool));
 }
 
 /* Another number is another connection's. */
@@ -151,6 +152,7 @@ static __always_inline void follow_answer(const struct sight *s, struct serin_sa
 		return;
 	count_sight(s, SIGNAL_AT(answered));
 	time_sight(s, SERIN_LATENCY_FIRST_BYTE, bpf_ktime_get_ns() - begun_ns);
+	guard_success(pool_index(s->service, s->pool));
 }
 
 /* A client's SYN, or its datagram where answers are seen: nobody could tell an unanswered one. */
@@ -180,6 +182,11 @@ __noinline int follow_sample(struct sight *s)
 	if (!(state & SERIN_SAMPLE_LIVE) || READ_ONCE(e->key) != s->key)
 		return 0;
 	WRITE_ONCE(e->seen_jiffies, bpf_jiffies64());
+	if ((s->says & SAYS_SYN) && !s->is_reply) { /* sent again: it may be too late */
+		if (judge_sample(number, 0))
+			return begin_sample(s);
+		state = READ_ONCE(e->state);
+	}
 	if (s->says & SAYS_UNREACHABLE) {
 		if (s->is_reply && !(state & SERIN_SAMPLE_SERVED))
 			fail_sample(s, e, state, SIGNAL_AT(sampled_unreachables));

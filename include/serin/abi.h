@@ -162,7 +162,8 @@ struct serin_service {
 	__u8 flags;
 	__u8 forwarding;
 	__u8 sample_mask[SERIN_MAX_POOLS]; /* by pool: see serin_is_sampled() */
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 diverts; /* 0: no flow lives that a guard sent elsewhere; see guard.bpf.h */
 	/* what follows is read for moving places only */
 	struct serin_hashing base;
 	__u64 forgot_jiffies; /* when a flow born before the base's first change went unremembered */
@@ -229,8 +230,7 @@ serin_static_assert(sizeof(struct serin_backend) == 64, "a backend is one cache 
  * of 0 is none; SERIN_PORT_GONE marks a slot whose interface left, for searches to go past.
  */
 #define SERIN_PORT_GONE 0xffffffffu
-
-#define SERIN_MAX_TAGS 2
+#define SERIN_MAX_TAGS	2
 
 struct serin_port {
 	__u32 ifindex; /* the kernel's number: of a NIC, or of a VLAN upon one */

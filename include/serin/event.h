@@ -10,7 +10,11 @@
 #include <serin/hash.h>
 
 /* What happened: X(NAME, "name"). */
-#define SERIN_EVENTS(X) X(PORTS_EXHAUSTED, "ports_exhausted") /* a flow found no source port */
+#define SERIN_EVENTS(X)                                                                  \
+	X(PORTS_EXHAUSTED, "ports_exhausted") /* a flow found no source port */          \
+	X(BREAKER_OPENED, "breaker_opened")   /* a pool's new flows go to the primary */ \
+	X(BREAKER_CLOSED, "breaker_closed")   /* and do no longer */                     \
+	X(FLOW_MOVED, "flow_moved")	      /* a new flow was kept from its pool */
 
 enum serin_event_kind {
 #define SERIN_EVENT_ENUM(name, text) SERIN_EVENT_##name,
@@ -20,9 +24,13 @@ enum serin_event_kind {
 };
 
 /* And of what: X(NAME, "name"). */
-#define SERIN_EVENT_CAUSES(X)                                            \
-	X(NEW_FLOW, "new_flow")		/* the first packet of a flow */ \
-	X(UNKNOWN_FLOW, "unknown_flow") /* one of a flow not known here */
+#define SERIN_EVENT_CAUSES(X)                                              \
+	X(NEW_FLOW, "new_flow")		/* the first packet of a flow */   \
+	X(UNKNOWN_FLOW, "unknown_flow") /* one of a flow not known here */ \
+	X(FAILURES, "failures")		/* the budget is spent */          \
+	X(PROBE_FAILED, "probe_failed")                                    \
+	X(PROBES_ANSWERED, "probes_answered")                              \
+	X(BREAKER, "breaker")
 
 enum serin_event_cause {
 #define SERIN_EVENT_CAUSE_ENUM(name, text) SERIN_EVENT_CAUSE_##name,

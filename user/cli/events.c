@@ -72,6 +72,14 @@ static const char *format_backend(const struct event_view *v, char buf[NET_ENDPO
 	return net_format_endpoint(&v->backend, v->backend_port, buf);
 }
 
+/* "" where it is about no packet of one. */
+static const char *format_client(const struct event_view *v, char buf[NET_ENDPOINT_LEN])
+{
+	if (IN6_IS_ADDR_UNSPECIFIED(&v->client))
+		return "";
+	return net_format_endpoint(&v->client, v->client_port, buf);
+}
+
 static const char *or_dash(const char *text)
 {
 	return *text ? text : "-";
@@ -92,7 +100,7 @@ static int add_row(struct listing *l, const struct event_view *v)
 	table_set(row, 2, "%s", or_dash(v->service));
 	table_set(row, 3, "%s", or_dash(v->pool));
 	table_set(row, 4, "%s", or_dash(format_backend(v, backend)));
-	table_set(row, 5, "%s", net_format_endpoint(&v->client, v->client_port, client));
+	table_set(row, 5, "%s", or_dash(format_client(v, client)));
 	table_set(row, 6, "%" PRIu64, v->count);
 	table_set(row, 7, "%" PRIu64, v->total);
 	table_set(row, 8, "%s", event_cause_name(v->cause));
@@ -108,14 +116,13 @@ static json_t *text_or_null(const char *text)
 static int put_json(const struct event_view *v)
 {
 	char time[TIME_LEN], backend[NET_ENDPOINT_LEN], client[NET_ENDPOINT_LEN];
-	json_t *o = json_pack("{s:s, s:I, s:s, s:o, s:o, s:o, s:s, s:I, s:I, s:s}", "time",
+	json_t *o = json_pack("{s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s}", "time",
 			      format_time(v->when_us, time), "sequence", (json_int_t)v->sequence,
 			      "kind", event_kind_name(v->kind), "service", text_or_null(v->service),
 			      "pool", text_or_null(v->pool), "backend",
 			      text_or_null(format_backend(v, backend)), "client",
-			      net_format_endpoint(&v->client, v->client_port, client), "count",
-			      (json_int_t)v->count, "total", (json_int_t)v->total, "cause",
-			      event_cause_name(v->cause));
+			      text_or_null(format_client(v, client)), "count", (json_int_t)v->count,
+			      "total", (json_int_t)v->total, "cause", event_cause_name(v->cause));
 	int error = o ? 0 : -ENOMEM;
 
 	if (!error && !json_dumpf(o, stdout, JSON_COMPACT))

@@ -117,6 +117,9 @@ static void print_steps(const struct explanation *e)
 		printf("  refused  a flow of another service holds this client and port at the "
 		       "backend\n"
 		       "           chosen: until it is over none of this service may begin\n");
+	if (e->reason == EXPLAIN_BREAKER)
+		printf("  breaker  that of pool %s is open: the primary has its new connections\n",
+		       e->chosen_pool);
 	if (e->reason == EXPLAIN_FALLBACK)
 		printf("  fallback pool %s has no backend that takes new connections: the primary "
 		       "%s\n",

@@ -69,7 +69,7 @@ static void choose_pool(struct dp_choice *c, const struct serin_addr *client, st
 		return;
 	pool = serin_split_pick(&g->now, svc->epoch, out->point);
 	out->pool = pool < 0 ? c->split.primary : (uint8_t)pool;
-	out->is_settled = !(svc->flags & SERIN_SERVICE_REMEMBERS) &&
+	out->is_settled = !(svc->flags & SERIN_SERVICE_REMEMBERS) && !svc->diverts &&
 			  serin_settled_pick(&g->settled, svc->epoch, out->point) >= 0;
 }
 
@@ -99,6 +99,25 @@ int dp_choice_make(struct dp_choice *c, const struct serin_addr *client, uint16_
 	chosen.is_settled &= !error && !(word & SERIN_SLOT_CHANGED);
 	*out = chosen;
 	return 0;
+}
+
+int dp_choice_guard(struct dp_choice *c, struct dp_chosen *chosen)
+{
+	uint32_t word = 0;
+	int error;
+
+	if (!chosen->has_backend ||
+	    !dp_guard_diverts(c->dp,
+			      dp_pool_index(c->service, c->dp->backends[chosen->backend].pool)))
+		return 0;
+	error = word_of(c, c->split.primary, chosen->slot, &word);
+	if (error == -ENOENT)
+		return 0;
+	if (!error) {
+		chosen->is_guarded = true;
+		chosen->backend = word & SERIN_SLOT_BACKEND;
+	}
+	return error;
 }
 
 bool dp_choice_may_be_marked(struct dp_choice *c, const struct dp_chosen *chosen, uint32_t backend)

@@ -96,6 +96,15 @@ static int write_pools(struct dataplane *dp, const struct service_plan *s)
 	return 0;
 }
 
+static int commit_pools(struct dataplane *dp, const struct service_plan *s)
+{
+	int error = write_pools(dp, s);
+
+	if (!error)
+		plan_commit_guards(dp, s);
+	return error;
+}
+
 /* A service of its own slot: nothing points to it until its index entry does. */
 static int write_new_service(struct dataplane *dp, const struct service_plan *s)
 {
@@ -142,7 +151,7 @@ static int commit_services(struct dataplane *dp, const struct plan *p)
 		return error;
 	commit_hashing(dp, p);
 	for (size_t i = 0; !error && i < p->model->service_count; i++)
-		error = write_pools(dp, &p->services[i]);
+		error = commit_pools(dp, &p->services[i]);
 	return error;
 }
 
@@ -354,6 +363,7 @@ static int forget_pools(struct dataplane *dp)
 			    roster_pool(dp, &roster, id, slot, &ids))
 				continue;
 			dp_pool_counters_free(dp, dp_pool_index(id, slot));
+			dp->guards[dp_pool_index(id, slot)].budget = 0;
 			memset(pool, 0, sizeof(*pool));
 		}
 	}

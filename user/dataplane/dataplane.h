@@ -23,6 +23,7 @@
 
 #include <serin/abi.h>
 #include <serin/event.h>
+#include <serin/guard.h>
 #include <serin/info.h>
 #include <serin/signals.h>
 
@@ -151,8 +152,16 @@ struct snapshot_backend {
 	struct serin_histograms *latencies;
 };
 
+struct snapshot_breaker {
+	uint32_t budget; /* 0: there is none */
+	enum serin_breaker_state state;
+	uint64_t trips;
+	uint64_t moved; /* new flows it sent to the primary */
+};
+
 struct snapshot_pool {
 	char name[SERIN_NAME_LEN];
+	struct snapshot_breaker breaker;
 	uint32_t slot;		 /* the pool's number in the maps */
 	uint32_t weight_ppm;	 /* live; of the primary too */
 	uint32_t configured_ppm; /* the file's; 0 for the primary */
@@ -256,6 +265,7 @@ enum explain_reason {
 	EXPLAIN_TARGET,	  /* a target rule */
 	EXPLAIN_SPLIT,	  /* hash and weights */
 	EXPLAIN_FALLBACK, /* its pool has no backend: the primary took it */
+	EXPLAIN_BREAKER,  /* its pool's breaker is open: the primary took it */
 	EXPLAIN_MAX,
 };
 
@@ -386,3 +396,6 @@ void events_close(struct events *e);
 
 const char *event_kind_name(enum serin_event_kind kind);
 const char *event_cause_name(enum serin_event_cause cause);
+
+/* "closed", "open", "probing". */
+const char *breaker_state_name(enum serin_breaker_state state);

@@ -14,7 +14,7 @@
 
 const char *explain_reason_name(enum explain_reason reason)
 {
-	static const char *const names[] = {"flow", "target", "split", "fallback"};
+	static const char *const names[] = {"flow", "target", "split", "fallback", "breaker"};
 
 	_Static_assert(sizeof(names) / sizeof(*names) == EXPLAIN_MAX, "a name each");
 	return (unsigned int)reason < EXPLAIN_MAX ? names[reason] : "unknown";
@@ -134,10 +134,13 @@ static int ask_choice(const struct question *q, struct explanation *out)
 	if (q->is_other_release)
 		choice.split_key = serin_split_key(q->seed);
 	error = dp_choice_make(&choice, &q->client, q->port_be, &chosen);
+	if (!error && !q->is_other_release)
+		error = dp_choice_guard(&choice, &chosen);
 	if (!error) {
-		out->reason = chosen.is_fallback ? EXPLAIN_FALLBACK
-			      : chosen.rule	 ? EXPLAIN_TARGET
-						 : EXPLAIN_SPLIT;
+		out->reason = chosen.is_guarded	   ? EXPLAIN_BREAKER
+			      : chosen.is_fallback ? EXPLAIN_FALLBACK
+			      : chosen.rule	   ? EXPLAIN_TARGET
+						   : EXPLAIN_SPLIT;
 		out->hash = chosen.hash;
 		out->point = chosen.point;
 		out->slot = chosen.slot;

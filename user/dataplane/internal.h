@@ -34,6 +34,7 @@ struct dataplane {
 	/* mmapped; NULL when nothing is loaded */
 	struct serin_bucket *service_index;
 	struct serin_service *services;
+	struct serin_guard *guards; /* by pool index */
 	struct serin_backend *backends;
 	struct serin_bucket *backend_index;
 	struct serin_port *ports;
@@ -282,6 +283,7 @@ struct dp_chosen {
 	bool has_backend;
 	uint32_t backend;
 	bool is_settled; /* no flow table is asked */
+	bool is_guarded; /* by dp_choice_guard(): its backend is the primary's for that */
 };
 
 void dp_choice_open(struct dataplane *dp, uint32_t service, struct dp_choice *out);
@@ -289,6 +291,8 @@ void dp_choice_open(struct dataplane *dp, uint32_t service, struct dp_choice *ou
 int dp_choice_set_table(struct dp_choice *c, uint32_t pool, uint32_t id);
 int dp_choice_make(struct dp_choice *c, const struct serin_addr *client, uint16_t port_be,
 		   struct dp_chosen *out);
+/* What a new flow gets instead while the pool chosen is guarded; probes apart, which none can tell. */
+int dp_choice_guard(struct dp_choice *c, struct dp_chosen *chosen);
 /* Might this backend be the one of such a client whose packets are marked for a rule? */
 bool dp_choice_may_be_marked(struct dp_choice *c, const struct dp_chosen *chosen, uint32_t backend);
 void dp_choice_close(struct dp_choice *c);
@@ -298,6 +302,17 @@ void dp_choice_close(struct dp_choice *c);
 /* Flags, by id, the services whose changes all flows have outlived. Returns how many, or -errno. */
 int dp_settle_find(struct dataplane *dp, uint8_t *is_due);
 int dp_settle(struct dataplane *dp, const uint8_t *is_due);
+/* Takes the flag (by id) off services that a living flow disagrees with the current choice of. */
+int dp_flows_agree(struct dataplane *dp, uint8_t *flags);
+
+/* ---- guards.c ---- */
+
+/* Closed, too, where there is none. */
+enum serin_breaker_state dp_breaker_state(const struct serin_guard *g);
+/* Are new flows kept from this pool, if not every one of them? */
+bool dp_guard_diverts(const struct dataplane *dp, uint32_t pool_index);
+/* Services that no guard has diverted a living flow of need the flow table no more for that. */
+int dp_guards_settle(struct dataplane *dp);
 
 /* ---- backends.c ---- */
 

@@ -8,6 +8,7 @@
 	X(SERVICES, services)                     \
 	X(TABLES, tables)                         \
 	X(BASE_TABLES, base_tables)               \
+	X(GUARDS, guards)                         \
 	X(BACKENDS, backends)                     \
 	X(BACKEND_INDEX, backend_index)           \
 	X(BACKEND_HOSTS, backend_hosts)           \

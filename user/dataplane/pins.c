@@ -47,7 +47,7 @@ struct mapping {
 	size_t entries;
 };
 
-#define DP_MAPPINGS 12
+#define DP_MAPPINGS 13
 
 static void list_mappings(struct dataplane *dp, struct mapping out[DP_MAPPINGS])
 {
@@ -57,6 +57,8 @@ static void list_mappings(struct dataplane *dp, struct mapping out[DP_MAPPINGS])
 		 m->service_buckets},
 		{(void **)&dp->services, DP_MAP_SERVICES, sizeof(struct serin_service),
 		 m->max_services},
+		{(void **)&dp->guards, DP_MAP_GUARDS, sizeof(struct serin_guard),
+		 (size_t)m->max_services * SERIN_MAX_POOLS},
 		{(void **)&dp->backends, DP_MAP_BACKENDS, sizeof(struct serin_backend),
 		 m->max_backends},
 		{(void **)&dp->backend_index, DP_MAP_BACKEND_INDEX, sizeof(struct serin_bucket),

@@ -337,6 +337,7 @@ static int plan_service(struct dataplane *dp, struct plan *p, struct service_pla
 		return error;
 	plan_split(dp, p, s, running);
 	plan_targets(dp, p, s);
+	plan_guards(dp, p, s);
 	return 0;
 }
 

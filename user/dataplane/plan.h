@@ -103,6 +103,12 @@ void plan_targets(const struct dataplane *dp, struct plan *p, struct service_pla
 void plan_tell_leaving(struct dataplane *dp, struct plan *p);
 int plan_check_hops(const struct plan *p);
 
+/* ---- plan_guards.c ---- */
+
+void plan_guards(const struct dataplane *dp, struct plan *p, const struct service_plan *s);
+/* Once its pools have their slots. */
+void plan_commit_guards(struct dataplane *dp, const struct service_plan *s);
+
 /* ---- plan_sharing.c ---- */
 
 /* What a service's settings ask for, of enum serin_service_flags. */

@@ -155,20 +155,30 @@ static int count_due(const struct dataplane *dp, const uint8_t *is_due)
 	return count;
 }
 
-int dp_settle_find(struct dataplane *dp, uint8_t *is_due)
+int dp_flows_agree(struct dataplane *dp, uint8_t *flags)
 {
 	struct settling *s = calloc(1, sizeof(*s));
 	int error = s ? dp_jiffies(dp, &s->now_jiffies) : -ENOMEM;
 
-	for (uint32_t id = 0; !error && id < dp->meta.max_services; id++)
-		is_due[id] = may_settle(dp, id, s->now_jiffies);
 	if (!error) {
 		s->dp = dp;
-		s->is_due = is_due;
+		s->is_due = flags;
 	}
 	for (; !error && s->first < dp->meta.max_services; s->first += GROUP)
 		error = check_group(s);
 	free(s);
+	return error;
+}
+
+int dp_settle_find(struct dataplane *dp, uint8_t *is_due)
+{
+	uint64_t now_jiffies;
+	int error = dp_jiffies(dp, &now_jiffies);
+
+	for (uint32_t id = 0; !error && id < dp->meta.max_services; id++)
+		is_due[id] = may_settle(dp, id, now_jiffies);
+	if (!error)
+		error = dp_flows_agree(dp, is_due);
 	if (error)
 		log_error("cannot tell what has settled: %s", strerror(-error));
 	return error ? error : count_due(dp, is_due);
@@ -206,6 +216,8 @@ int dataplane_maintain(struct dataplane *dp, struct rtnl *rtnl)
 
 	if (result > 0)
 		result = dp_settle(dp, settles);
+	if (result >= 0)
+		result = dp_guards_settle(dp);
 	dp_routes_sync(dp, rtnl, true);
 	if (result >= 0)
 		result = dp_backend_reap(dp, keeps_none);

@@ -105,7 +105,9 @@ static void set_samples(struct dataplane *dp, uint32_t service,
 	for (uint32_t slot = 0; slot < SERIN_MAX_POOLS; slot++) {
 		uint32_t shift = dp_sample_shift(svc, slot), next;
 
-		if (!dp->info[service].pool[slot].name[0])
+		/* A guard that did not see each failure would not be one. */
+		if (!dp->info[service].pool[slot].name[0] ||
+		    dp->guards[dp_pool_index(service, slot)].budget)
 			continue;
 		next = judge(dp_pool_index(service, slot), pools[slot].flows, (uint8_t)shift, arg);
 		if (next != shift)

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The part of a plan that is about what guards pools: all of a service's but the primary. */
+#include "dataplane/plan.h"
+
+#include <string.h>
+
+/* What of a guard user space sets. */
+struct settings {
+	uint32_t budget;
+	uint64_t window_jiffies;
+	uint64_t recover_jiffies;
+};
+
+static struct settings wanted(const struct model_service *m, size_t pool)
+{
+	uint64_t ticks = (uint64_t)dp_ticks_per_second();
+
+	if (pool == m->primary || !m->breaker.failures)
+		return (struct settings){0};
+	return (struct settings){
+		.budget = m->breaker.failures,
+		.window_jiffies = m->breaker.window_s * ticks,
+		.recover_jiffies = m->breaker.recover_s * ticks,
+	};
+}
+
+static bool is_set(const struct serin_guard *g, const struct settings *s)
+{
+	return g->budget == s->budget && (!s->budget || (g->window_jiffies == s->window_jiffies &&
+							 g->recover_jiffies == s->recover_jiffies));
+}
+
+void plan_guards(const struct dataplane *dp, struct plan *p, const struct service_plan *s)
+{
+	const struct model_service *m = s->model;
+
+	for (size_t i = 0; i < m->pool_count; i++) {
+		struct settings settings = wanted(m, i);
+
+		if (s->is_new || s->is_new_slot[i] ||
+		    is_set(&dp->guards[dp_pool_index(s->id, s->slot[i])], &settings))
+			continue;
+		if (settings.budget)
+			plan_tell(p,
+				  "~ service %s: pool %s: breaker of %u failures in %u s, recovers "
+				  "after %u s",
+				  m->name, m->pools[i].name, m->breaker.failures,
+				  m->breaker.window_s, m->breaker.recover_s);
+		else
+			plan_tell(p, "~ service %s: pool %s: no breaker", m->name,
+				  m->pools[i].name);
+	}
+}
+
+/* Set last, the budget makes it be asked: what it was before, if it is new, must not count. */
+void plan_commit_guards(struct dataplane *dp, const struct service_plan *s)
+{
+	const struct model_service *m = s->model;
+
+	for (size_t i = 0; i < m->pool_count; i++) {
+		struct serin_guard *g = &dp->guards[dp_pool_index(s->id, s->slot[i])];
+		struct settings settings = wanted(m, i);
+
+		if (s->is_new_slot[i])
+			memset(g, 0, sizeof(*g));
+		if (is_set(g, &settings))
+			continue;
+		if (!g->budget)
+			g->phase = g->window = g->probe = 0;
+		g->window_jiffies = settings.window_jiffies;
+		g->recover_jiffies = settings.recover_jiffies;
+		__atomic_store_n(&g->budget, settings.budget, __ATOMIC_RELEASE);
+		if (settings.budget) /* it hears of sampled flows alone */
+			__atomic_store_n(&dp->services[s->id].sample_mask[s->slot[i]], 0,
+					 __ATOMIC_RELAXED);
+	}
+}
