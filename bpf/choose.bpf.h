@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "failover.bpf.h"
 #include "guard.bpf.h"
 #include "hairpin.bpf.h"
 #include "maps.bpf.h"
@@ -38,12 +39,16 @@ static __always_inline int set_backend(struct packet *p, __u32 word)
 static __always_inline int choose_settled(struct packet *p, int *moves)
 {
 	struct serin_service *svc = p->service;
-	__u32 epoch, *word;
+	__u32 epoch, flags, *word;
 	__u64 hash;
 	int pool;
 
 	*moves = 1;
-	if ((READ_ONCE(svc->flags) & SERIN_SERVICE_REMEMBERS) || READ_ONCE(svc->diverts))
+	flags = READ_ONCE(svc->flags);
+	if (may_fail_over(p, flags))
+		p->fails_over =
+			is_failing_over(&p->client, p->service_id, p->client_port_be, p->seq_be);
+	if ((flags & SERIN_SERVICE_REMEMBERS) || READ_ONCE(svc->diverts) || p->fails_over)
 		return SERIN_GO_ON;
 	hash = serin_flow_hash(&svc->now, &p->client, p->client_port_be);
 	epoch = READ_ONCE(svc->epoch);
@@ -227,24 +232,36 @@ __noinline __u64 primary_choice(__u32 service_id, const struct serin_addr *clien
 	return choice_of(epoch, 0, table_slot(&tables, service_id, primary_pool(svc), slot));
 }
 
+/* Why a new flow is not to have this pool, or SERIN_EVENT_CAUSE_MAX: it may. */
+static __always_inline __u32 find_guard(const struct packet *p, __u32 pool)
+{
+	if (p->fails_over) {
+		__sync_fetch_and_add(&p->service->diverts, 1);
+		return SERIN_EVENT_CAUSE_SYN_FAILOVER;
+	}
+	return READ_ONCE(p->service->diverts) && is_kept_from(pool) ? SERIN_EVENT_CAUSE_BREAKER
+								    : SERIN_EVENT_CAUSE_MAX;
+}
+
 /* The current choice, but where a guard keeps a new flow from it. A primary without backends takes
  * none. */
 static __noinline int choose_guarded(struct packet *p)
 {
 	int reason = choose_current(p);
-	__u32 pool;
+	__u32 pool, cause;
 	__u64 choice;
 
-	if (reason || !p->is_new || !READ_ONCE(p->service->diverts))
+	if (reason || !p->is_new)
 		return reason;
 	pool = p->service_id * SERIN_MAX_POOLS + p->backend->pool;
-	if (!is_kept_from(pool))
+	cause = find_guard(p, pool);
+	if (cause == SERIN_EVENT_CAUSE_MAX)
 		return SERIN_GO_ON;
 	choice = primary_choice(p->service_id, &p->client, p->client_port_be);
 	if (!choice)
 		return SERIN_GO_ON;
-	count_moved(pool);
-	send_packet_event(p, SERIN_EVENT_FLOW_MOVED, SERIN_EVENT_CAUSE_BREAKER);
+	count_moved(pool, cause);
+	send_packet_event(p, SERIN_EVENT_FLOW_MOVED, cause);
 	return take_choice(p, choice);
 }
 

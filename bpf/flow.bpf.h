@@ -126,6 +126,12 @@ static __always_inline int flow_may_move(const struct packet *p, __u64 value)
 	       (p->backend->state != SERIN_BACKEND_UP && state != SERIN_FLOW_REPLIED);
 }
 
+/* Not once the backend is known to have answered. */
+static __always_inline int fails_over_from(const struct packet *p, __u64 value)
+{
+	return p->fails_over && serin_flow_state(value) == SERIN_FLOW_SYN;
+}
+
 /* The backend an entry binds to, if it can be reached. */
 static __always_inline int follow_entry(struct packet *p, __u64 value)
 {
@@ -193,7 +199,7 @@ static __always_inline int follow_request(struct packet *p, const struct flow_pl
 	int reason;
 
 	if (place) {
-		if (!follow_entry(p, value) || flow_may_move(p, value))
+		if (!follow_entry(p, value) || flow_may_move(p, value) || fails_over_from(p, value))
 			return rebind_flow(p, place, value);
 		touch_flow(p, place, value);
 		return SERIN_GO_ON;

@@ -118,7 +118,8 @@ static __always_inline int follow_source_request(struct packet *p, struct source
 	__u64 old = 0;
 
 	if (find_known(p, f)) {
-		if (follow_entry(p, f->value) && !flow_may_move(p, f->value)) {
+		if (follow_entry(p, f->value) && !flow_may_move(p, f->value) &&
+		    !fails_over_from(p, f->value)) {
 			p->is_telling = is_to_tell(p, serin_flow_state(f->value));
 			if (touch_source_flow(p, f->value))
 				return SERIN_GO_ON;

@@ -161,11 +161,12 @@ __noinline int is_kept_from(__u32 pool)
 	return 1;
 }
 
-__noinline int count_moved(__u32 pool)
+__noinline int count_moved(__u32 pool, __u32 cause)
 {
 	struct serin_guard *g = bpf_map_lookup_elem(&guards, &pool);
 
 	if (g)
-		__sync_fetch_and_add(&g->moved, 1);
+		__sync_fetch_and_add(
+			cause == SERIN_EVENT_CAUSE_SYN_FAILOVER ? &g->failed_over : &g->moved, 1);
 	return 0;
 }

@@ -128,6 +128,7 @@ struct packet {
 
 	/* fullnat */
 	__u8 is_telling; /* the client's address is to go along */
+	__u8 fails_over; /* a SYN sent again, to go to the primary: its pool does not answer */
 	__u32 position;	 /* of the flow in its service's table: its source address and port */
 
 	/* find_hop(), find_exit() */

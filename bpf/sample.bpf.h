@@ -120,6 +120,11 @@ static __always_inline void time_sight(const struct sight *s, enum serin_latency
 
 /* ---- entries ---- */
 
+static __always_inline __u32 sample_tries(__u64 state)
+{
+	return state >> SERIN_SAMPLE_TRIES_SHIFT & SERIN_SAMPLE_TRIES_MAX;
+}
+
 #define STATE_TRIES 4
 
 /* Adds bits to the state that was read; 0 if they are there, or the entry is another's, by now. */
@@ -261,13 +266,14 @@ static __always_inline __u64 hash_client(const struct serin_addr *client)
 		       : serin_flow6_hash(client, 0, 0, flow_secret);
 }
 
-static __always_inline __u64 hash_flow(const struct sight *s)
+static __always_inline __u64 hash_flow(const struct serin_addr *client, __u16 port_be,
+				       __u32 service)
 {
-	__u64 key = serin_addr_is_v4(&s->client)
-			    ? serin_flow4_hash(
-				      serin_flow4_key(s->client.word_be[3], s->port_be, s->service),
-				      flow_secret)
-			    : serin_flow6_hash(&s->client, s->port_be, s->service, flow_secret);
+	__u64 key =
+		serin_addr_is_v4(client)
+			? serin_flow4_hash(serin_flow4_key(client->word_be[3], port_be, service),
+					   flow_secret)
+			: serin_flow6_hash(client, port_be, service, flow_secret);
 
 	return key ? key : 1;
 }

@@ -66,6 +66,9 @@ static __always_inline void follow_syn(struct sight *s, struct serin_sample *e, 
 	e->pool = s->pool;
 	if (!(state & SERIN_SAMPLE_OPEN))
 		count_sight(s, SIGNAL_AT(syn_retransmits));
+	if (!(state & SERIN_SAMPLE_ANSWERED) && sample_tries(state) < SERIN_SAMPLE_TRIES_MAX)
+		__sync_val_compare_and_swap(&e->state, state,
+					    state + (1u << SERIN_SAMPLE_TRIES_SHIFT));
 }
 
 static __always_inline void follow_request_data(struct serin_sample *e, __u64 *state)
@@ -173,7 +176,7 @@ __noinline int follow_sample(struct sight *s)
 
 	if (!s)
 		return 0;
-	s->key = hash_flow(s);
+	s->key = hash_flow(&s->client, s->port_be, s->service);
 	number = find_sample(s->key);
 	e = bpf_map_lookup_elem(&samples, &number);
 	if (!e)

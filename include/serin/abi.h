@@ -117,6 +117,7 @@ enum serin_service_flags {
 	SERIN_SERVICE_SHARING = 1 << 2, /* so it is while others have backends of its, by nat */
 	SERIN_SERVICE_TOA = 1 << 3,  /* fullnat: backends are told of the client in a TCP option */
 	SERIN_SERVICE_DSCP = 1 << 4, /* has rules for DSCP values: ask them for a new flow */
+	SERIN_SERVICE_FAILOVER = 1 << 5, /* its pools may lose a flow that they do not answer */
 };
 #define SERIN_SERVICE_REMEMBERS (SERIN_SERVICE_TRACKED | SERIN_SERVICE_SHARING)
 
@@ -308,8 +309,7 @@ serin_static_assert(sizeof(struct serin_bucket6) == 128, "a bucket is two cache 
 #define SERIN_FLOW_STATE_SHIFT	 20
 #define SERIN_FLOW_STATE_MASK	 0xfu
 #define SERIN_FLOW_BACKEND_MASK	 0xfffffu
-
-#define SERIN_FLOW_LOCKS 4096
+#define SERIN_FLOW_LOCKS	 4096
 
 enum serin_flow_state {
 	SERIN_FLOW_SYN,	    /* nothing but a SYN seen from the client */

@@ -35,17 +35,18 @@ enum serin_breaker_state {
 /* Of the primary, and of a pool without guards, all is 0. */
 struct serin_guard {
 	/* writer: user space */
-	__u32 budget; /* failures; 0: no breaker */
-	__u32 pad;
+	__u32 budget;	/* failures; 0: no breaker */
+	__u32 failover; /* which SYN sent again goes to the primary; 0: none */
 	__u64 window_jiffies;
 	__u64 recover_jiffies;
 	/* writer: packets, by compare-and-swap */
 	__u64 phase;
 	__u64 window;
 	__u64 probe; /* when the flow was let through that is not answered yet; 0: there is none */
-	__u64 answered; /* probes, running */
-	__u64 trips;	/* so often it opened, the times after a probe among them */
-	__u64 moved;	/* new flows that went to the primary */
-	__u64 pad2[7];
+	__u64 answered;	   /* probes, running */
+	__u64 trips;	   /* so often it opened, the times after a probe among them */
+	__u64 moved;	   /* new flows that went to the primary */
+	__u64 failed_over; /* and those that did by SYN failover */
+	__u64 pad[6];
 };
 serin_static_assert(sizeof(struct serin_guard) == 128, "a guard is two cache lines");

@@ -151,6 +151,10 @@ SERIN_INLINE __u8 serin_sample_mask(__u32 shift)
 #define SERIN_SAMPLE_FIN_OUT   0x40
 #define SERIN_SAMPLE_LOST      0x80 /* not answered in time, which is counted */
 
+/* Above them, how often the SYN was sent again without an answer, and no more than so often. */
+#define SERIN_SAMPLE_TRIES_SHIFT 8
+#define SERIN_SAMPLE_TRIES_MAX	 15
+
 #define SERIN_SAMPLE_AGE_SHIFT 16
 
 /*

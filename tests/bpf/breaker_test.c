@@ -297,10 +297,10 @@ static void test_it_is_told(void **state)
 	assert_string_equal(v.pool, "canary");
 	assert_memory_equal(&v.client, &t.request.src, sizeof(v.client));
 	s = lab_snapshot();
-	assert_int_equal(lab_pool(s, w->name, "canary")->breaker.state, SERIN_BREAKER_OPEN);
-	assert_int_equal(lab_pool(s, w->name, "canary")->breaker.trips, 1);
-	assert_int_equal(lab_pool(s, w->name, "canary")->breaker.moved, 1);
-	assert_int_equal(lab_pool(s, w->name, "stable")->breaker.budget, 0);
+	assert_int_equal(lab_pool(s, w->name, "canary")->guard.state, SERIN_BREAKER_OPEN);
+	assert_int_equal(lab_pool(s, w->name, "canary")->guard.trips, 1);
+	assert_int_equal(lab_pool(s, w->name, "canary")->guard.moved, 1);
+	assert_int_equal(lab_pool(s, w->name, "stable")->guard.budget, 0);
 	snapshot_free(s);
 	assert_int_equal(events_next(events, &v), 0);
 	events_close(events);

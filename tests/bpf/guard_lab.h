@@ -10,10 +10,12 @@
 #include "dataplane/internal.h"
 #include "lib/rtnl.h"
 
-#define BUDGET	  3
-#define WINDOW_S  10
-#define RECOVER_S 30
-#define BREAKER	  ", breaker: {failures: 3, window: 10, recover: 30}"
+#define BUDGET	   3
+#define WINDOW_S   10
+#define RECOVER_S  30
+#define BREAKER	   ", breaker: {failures: 3, window: 10, recover: 30}"
+#define FAILOVER   ", syn_failover: 2"
+#define FAILOVER_K 2
 
 static const struct talk_way ways[] = {
 	{"b-nat4", "nat", "192.0.2.11", "10.1.0.1", "", BREAKER, IPPROTO_TCP},
@@ -23,6 +25,13 @@ static const struct talk_way ways[] = {
 	{"b-full6", "fullnat", "2001:db8:ff::13", "2001:db8:1::3", "2001:db8:8::13", BREAKER,
 	 IPPROTO_TCP},
 	{"b-udp4", "nat", "192.0.2.14", "10.1.0.4", "", BREAKER, IPPROTO_UDP},
+	{"f-nat4", "nat", "192.0.2.21", "10.1.0.11", "", FAILOVER, IPPROTO_TCP},
+	{"f-nat6", "nat", "2001:db8:ff::21", "2001:db8:1::b", "", FAILOVER, IPPROTO_TCP},
+	{"f-tracked4", "nat", "192.0.2.22", "10.1.0.12", "", FAILOVER ", track: always",
+	 IPPROTO_TCP},
+	{"f-full4", "fullnat", "192.0.2.23", "10.1.0.13", "10.8.0.23", FAILOVER, IPPROTO_TCP},
+	{"f-full6", "fullnat", "2001:db8:ff::23", "2001:db8:1::d", "2001:db8:8::23", FAILOVER,
+	 IPPROTO_TCP},
 	{"none4", "nat", "192.0.2.15", "10.1.0.5", "", "", IPPROTO_TCP},
 };
 
@@ -33,7 +42,8 @@ static uint16_t next_client;
 
 static inline unsigned int canary_of(const struct talk_way *w)
 {
-	return (unsigned int)strtoul(strrchr(w->backend, way_is_v4(w) ? '.' : ':') + 1, NULL, 10);
+	return (unsigned int)strtoul(strrchr(w->backend, way_is_v4(w) ? '.' : ':') + 1, NULL,
+				     way_is_v4(w) ? 10 : 16);
 }
 
 /* No two services have one: sharing it, they would remember all flows. */
@@ -210,4 +220,8 @@ static inline void age_breaker(const struct talk_way *w, int seconds)
 
 #define EACH_GUARDED(w)                                             \
 	for (const struct talk_way *w = ways; w < ways + WAYS; w++) \
-		if (*w->settings)
+		if (!strncmp(w->settings, BREAKER, strlen(BREAKER)))
+
+#define EACH_FAILING_OVER(w)                                        \
+	for (const struct talk_way *w = ways; w < ways + WAYS; w++) \
+		if (!strncmp(w->settings, FAILOVER, strlen(FAILOVER)))

@@ -78,6 +78,7 @@ static void test_defaults(void **state)
 	assert_int_equal(svc->client_prefix6, 64);
 	assert_int_equal(svc->client_prefix4, 32);
 	assert_int_equal(svc->breaker.failures, 0);
+	assert_int_equal(svc->syn_failover, 0);
 	assert_true(svc->seed == model_default_seed("web"));
 	assert_int_equal(svc->table_size, 16381);
 	assert_int_equal(svc->primary, 0);

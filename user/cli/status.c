@@ -107,13 +107,13 @@ static void set_pool_state(struct libscols_line *row, const struct snapshot_pool
 
 	for (size_t i = 0; i < p->backend_count; i++)
 		up += p->backends[i].state == SERIN_BACKEND_UP && p->backends[i].has_hop;
-	if (p->breaker.state != SERIN_BREAKER_CLOSED)
+	if (p->guard.state != SERIN_BREAKER_CLOSED)
 		table_set(row, COLUMN_STATE, "%zu/%zu up, breaker %s", up, p->backend_count,
-			  breaker_state_name(p->breaker.state));
+			  breaker_state_name(p->guard.state));
 	else
 		table_set(row, COLUMN_STATE, "%zu/%zu up%s", up, p->backend_count,
 			  is_primary ? ", primary" : "");
-	if (!up || p->breaker.state != SERIN_BREAKER_CLOSED)
+	if (!up || p->guard.state != SERIN_BREAKER_CLOSED)
 		table_warn(row);
 }
 

@@ -148,6 +148,24 @@ static void read_breaker(struct reader *r, const struct node *value, const struc
 	schema_read_map(r, value, &breaker_schema, &svc->breaker);
 }
 
+/* What goes past us, and datagrams, tell not whether they were answered. */
+static void read_syn_failover(struct reader *r, const struct node *value,
+			      const struct schema_field *f, void *object)
+{
+	const struct model_service *svc = object;
+
+	value_read_number(r, value, f, object);
+	if (svc->protocol != IPPROTO_TCP)
+		errors_add(&r->errors, value->at,
+			   "'syn_failover' is for TCP: datagrams have no SYN");
+	else if (svc->forwarding == SERIN_FORWARDING_DSR ||
+		 svc->forwarding == SERIN_FORWARDING_IPIP ||
+		 svc->forwarding == SERIN_FORWARDING_GUE)
+		errors_add(&r->errors, value->at,
+			   "'syn_failover' needs nat or fullnat: by %s, answers go past Serin",
+			   model_forwarding_name(svc->forwarding));
+}
+
 static const struct value_word protocol_words[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}};
 static const struct value_word forwarding_words[] = {
 	{"nat", SERIN_FORWARDING_NAT}, {"fullnat", SERIN_FORWARDING_FULLNAT},
@@ -193,6 +211,8 @@ static const struct schema_field service_fields[] = {
 	{"pools", schema_read_list, offsetof(struct model_service, pools), true, &pool_list},
 	{"primary", read_primary, 0, false, NULL},
 	{"targets", targets_read, 0, false, NULL},
+	{"syn_failover", read_syn_failover, offsetof(struct model_service, syn_failover), false,
+	 NUMBER(struct model_service, syn_failover, 1, MODEL_SYN_FAILOVER_MAX)},
 	{"breaker", read_breaker, offsetof(struct model_service, breaker), false, NULL},
 };
 static const struct schema service_schema = {"a service", service_fields, COUNT_OF(service_fields)};

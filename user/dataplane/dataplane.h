@@ -152,16 +152,18 @@ struct snapshot_backend {
 	struct serin_histograms *latencies;
 };
 
-struct snapshot_breaker {
+struct snapshot_guard {
 	uint32_t budget; /* 0: there is none */
 	enum serin_breaker_state state;
 	uint64_t trips;
-	uint64_t moved; /* new flows it sent to the primary */
+	uint64_t moved;	      /* new flows it sent to the primary */
+	uint32_t failover;    /* which SYN sent again goes to the primary; 0: none */
+	uint64_t failed_over; /* flows moved by that */
 };
 
 struct snapshot_pool {
 	char name[SERIN_NAME_LEN];
-	struct snapshot_breaker breaker;
+	struct snapshot_guard guard;
 	uint32_t slot;		 /* the pool's number in the maps */
 	uint32_t weight_ppm;	 /* live; of the primary too */
 	uint32_t configured_ppm; /* the file's; 0 for the primary */

@@ -6,6 +6,7 @@
 
 /* What of a guard user space sets. */
 struct settings {
+	uint32_t failover;
 	uint32_t budget;
 	uint64_t window_jiffies;
 	uint64_t recover_jiffies;
@@ -15,9 +16,10 @@ static struct settings wanted(const struct model_service *m, size_t pool)
 {
 	uint64_t ticks = (uint64_t)dp_ticks_per_second();
 
-	if (pool == m->primary || !m->breaker.failures)
+	if (pool == m->primary)
 		return (struct settings){0};
 	return (struct settings){
+		.failover = m->syn_failover,
 		.budget = m->breaker.failures,
 		.window_jiffies = m->breaker.window_s * ticks,
 		.recover_jiffies = m->breaker.recover_s * ticks,
@@ -26,8 +28,9 @@ static struct settings wanted(const struct model_service *m, size_t pool)
 
 static bool is_set(const struct serin_guard *g, const struct settings *s)
 {
-	return g->budget == s->budget && (!s->budget || (g->window_jiffies == s->window_jiffies &&
-							 g->recover_jiffies == s->recover_jiffies));
+	return g->failover == s->failover && g->budget == s->budget &&
+	       (!s->budget || (g->window_jiffies == s->window_jiffies &&
+			       g->recover_jiffies == s->recover_jiffies));
 }
 
 void plan_guards(const struct dataplane *dp, struct plan *p, const struct service_plan *s)
@@ -40,7 +43,10 @@ void plan_guards(const struct dataplane *dp, struct plan *p, const struct servic
 		if (s->is_new || s->is_new_slot[i] ||
 		    is_set(&dp->guards[dp_pool_index(s->id, s->slot[i])], &settings))
 			continue;
-		if (settings.budget)
+		if (dp->guards[dp_pool_index(s->id, s->slot[i])].failover != settings.failover)
+			plan_tell(p, "~ service %s: pool %s: syn_failover %u", m->name,
+				  m->pools[i].name, settings.failover);
+		else if (settings.budget)
 			plan_tell(p,
 				  "~ service %s: pool %s: breaker of %u failures in %u s, recovers "
 				  "after %u s",
@@ -70,7 +76,8 @@ void plan_commit_guards(struct dataplane *dp, const struct service_plan *s)
 		g->window_jiffies = settings.window_jiffies;
 		g->recover_jiffies = settings.recover_jiffies;
 		__atomic_store_n(&g->budget, settings.budget, __ATOMIC_RELEASE);
-		if (settings.budget) /* it hears of sampled flows alone */
+		__atomic_store_n(&g->failover, settings.failover, __ATOMIC_RELAXED);
+		if (settings.budget || settings.failover) /* it hears of sampled flows alone */
 			__atomic_store_n(&dp->services[s->id].sample_mask[s->slot[i]], 0,
 					 __ATOMIC_RELAXED);
 	}

@@ -22,6 +22,8 @@ uint8_t plan_service_flags(const struct model_service *m)
 	if (flags || m->track_always || m->protocol == IPPROTO_UDP ||
 	    m->forwarding == SERIN_FORWARDING_FULLNAT)
 		flags |= SERIN_SERVICE_TRACKED;
+	if (m->syn_failover)
+		flags |= SERIN_SERVICE_FAILOVER;
 	if (m->client_address == MODEL_CLIENT_ADDRESS_TOA)
 		flags |= SERIN_SERVICE_TOA;
 	return flags;

@@ -107,7 +107,8 @@ static void set_samples(struct dataplane *dp, uint32_t service,
 
 		/* A guard that did not see each failure would not be one. */
 		if (!dp->info[service].pool[slot].name[0] ||
-		    dp->guards[dp_pool_index(service, slot)].budget)
+		    dp->guards[dp_pool_index(service, slot)].budget ||
+		    dp->guards[dp_pool_index(service, slot)].failover)
 			continue;
 		next = judge(dp_pool_index(service, slot), pools[slot].flows, (uint8_t)shift, arg);
 		if (next != shift)

@@ -58,13 +58,15 @@ static int copy_latencies(struct copying *c, enum dp_map map, uint32_t index,
 	return *out ? dp_histograms_read(c->dp, map, index, *out) : -ENOMEM;
 }
 
-static void copy_breaker(const struct serin_guard *g, struct snapshot_breaker *out)
+static void copy_guard(const struct serin_guard *g, struct snapshot_guard *out)
 {
-	*out = (struct snapshot_breaker){
+	*out = (struct snapshot_guard){
 		.budget = g->budget,
 		.state = dp_breaker_state(g),
 		.trips = g->trips,
 		.moved = g->moved,
+		.failover = g->failover,
+		.failed_over = g->failed_over,
 	};
 }
 
@@ -114,7 +116,7 @@ static int copy_pool(struct copying *c, struct snapshot_service *s, uint8_t slot
 	s->pool_count++;
 	pool->sample_shift = dp_sample_shift(&c->dp->services[s->id], slot);
 	pool->counters = c->pools[slot];
-	copy_breaker(&c->dp->guards[dp_pool_index(s->id, slot)], &pool->breaker);
+	copy_guard(&c->dp->guards[dp_pool_index(s->id, slot)], &pool->guard);
 	error = copy_latencies(c, DP_MAP_POOL_HISTOGRAMS, dp_pool_index(s->id, slot),
 			       &pool->latencies);
 	return error ? error : copy_backends(c, s, pool);

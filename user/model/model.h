@@ -30,6 +30,7 @@
 #define MODEL_BREAKER_FAILURES_MAX 1000000u
 #define MODEL_BREAKER_WINDOW_S	   10u
 #define MODEL_BREAKER_RECOVER_S	   30u
+#define MODEL_SYN_FAILOVER_MAX	   10u
 #define MODEL_BREAKER_MAX_S	   86400u
 #define MODEL_IDLE_MAX_S	   604800u /* a week; the clock in a flow counts to 24 days */
 
@@ -113,6 +114,7 @@ struct model_service {
 	uint8_t dscp_pool[SERIN_DSCP_VALUES];
 	size_t dscp_count;	      /* values that have a rule */
 	struct model_breaker breaker; /* of each pool but the primary */
+	uint32_t syn_failover;	      /* which SYN sent again goes to the primary; 0: none */
 };
 
 /* Sizes of the maps, chosen when the program is loaded. */

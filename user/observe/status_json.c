@@ -163,7 +163,7 @@ static int set_actual_share(json_t *o, uint64_t hits, uint64_t total)
 	       json_object_set_new(o, "actual_share_interval", json_pack("[f, f]", low, high));
 }
 
-static json_t *breaker_json(const struct snapshot_breaker *b)
+static json_t *breaker_json(const struct snapshot_guard *b)
 {
 	return json_pack("{s:s, s:I, s:I}", "state", breaker_state_name(b->state), "trips",
 			 (json_int_t)b->trips, "moved_flows", (json_int_t)b->moved);
@@ -178,8 +178,13 @@ static json_t *pool_json(const struct snapshot_service *svc, const struct snapsh
 	failures |= json_object_set_new(o, "name", map_text(pool->name, sizeof(pool->name)));
 	failures |= json_object_set_new(o, "weight", percent(pool->weight_ppm));
 	failures |= set_actual_share(o, pool->counters.epoch_flows, service_flows);
-	if (pool->breaker.budget)
-		failures |= json_object_set_new(o, "breaker", breaker_json(&pool->breaker));
+	if (pool->guard.failover)
+		failures |= json_object_set_new(o, "syn_failover",
+						json_pack("{s:i, s:I}", "at",
+							  (int)pool->guard.failover, "moved_flows",
+							  (json_int_t)pool->guard.failed_over));
+	if (pool->guard.budget)
+		failures |= json_object_set_new(o, "breaker", breaker_json(&pool->guard));
 	failures |= json_object_set_new(o, "signals", pool_signals_json(svc, pool));
 	failures |= json_object_set_new(o, "backends", backends_json(svc, pool));
 	return checked(o, failures);
