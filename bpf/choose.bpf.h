@@ -239,8 +239,9 @@ static __always_inline __u32 find_guard(const struct packet *p, __u32 pool)
 		__sync_fetch_and_add(&p->service->diverts, 1);
 		return SERIN_EVENT_CAUSE_SYN_FAILOVER;
 	}
-	return READ_ONCE(p->service->diverts) && is_kept_from(pool) ? SERIN_EVENT_CAUSE_BREAKER
-								    : SERIN_EVENT_CAUSE_MAX;
+	if (READ_ONCE(p->service->diverts) && is_kept_from(pool))
+		return SERIN_EVENT_CAUSE_BREAKER;
+	return is_beyond_cap(pool) ? SERIN_EVENT_CAUSE_EXPOSURE : SERIN_EVENT_CAUSE_MAX;
 }
 
 /* The current choice, but where a guard keeps a new flow from it. A primary without backends takes

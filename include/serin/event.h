@@ -31,7 +31,8 @@ enum serin_event_kind {
 	X(PROBE_FAILED, "probe_failed")                                    \
 	X(PROBES_ANSWERED, "probes_answered")                              \
 	X(BREAKER, "breaker")                                              \
-	X(SYN_FAILOVER, "syn_failover")
+	X(SYN_FAILOVER, "syn_failover")                                    \
+	X(EXPOSURE, "exposure")
 
 enum serin_event_cause {
 #define SERIN_EVENT_CAUSE_ENUM(name, text) SERIN_EVENT_CAUSE_##name,

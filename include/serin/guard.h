@@ -47,6 +47,10 @@ struct serin_guard {
 	__u64 trips;	   /* so often it opened, the times after a probe among them */
 	__u64 moved;	   /* new flows that went to the primary */
 	__u64 failed_over; /* and those that did by SYN failover */
-	__u64 pad[6];
+	__u64 capped;	   /* and those beyond the cap */
+	__u64 cap_full; /* when the cap's room is whole again, in jiffies times flows_per_second */
+	__u32 flows_per_second; /* the cap: new flows; 0: none. writer: user space */
+	__u32 pad;
+	__u64 pad2[3];
 };
 serin_static_assert(sizeof(struct serin_guard) == 128, "a guard is two cache lines");

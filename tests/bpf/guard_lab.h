@@ -15,6 +15,8 @@
 #define RECOVER_S  30
 #define BREAKER	   ", breaker: {failures: 3, window: 10, recover: 30}"
 #define FAILOVER   ", syn_failover: 2"
+#define EXPOSURE   ", exposure: {flows_per_second: 10}"
+#define CAP	   10
 #define FAILOVER_K 2
 
 static const struct talk_way ways[] = {
@@ -32,6 +34,10 @@ static const struct talk_way ways[] = {
 	{"f-full4", "fullnat", "192.0.2.23", "10.1.0.13", "10.8.0.23", FAILOVER, IPPROTO_TCP},
 	{"f-full6", "fullnat", "2001:db8:ff::23", "2001:db8:1::d", "2001:db8:8::23", FAILOVER,
 	 IPPROTO_TCP},
+	{"e-nat4", "nat", "192.0.2.31", "10.1.0.15", "", EXPOSURE, IPPROTO_TCP},
+	{"e-full6", "fullnat", "2001:db8:ff::33", "2001:db8:1::f", "2001:db8:8::33", EXPOSURE,
+	 IPPROTO_TCP},
+	{"e-udp4", "nat", "192.0.2.34", "10.1.0.16", "", EXPOSURE, IPPROTO_UDP},
 	{"none4", "nat", "192.0.2.15", "10.1.0.5", "", "", IPPROTO_TCP},
 };
 

@@ -148,6 +148,13 @@ static void read_breaker(struct reader *r, const struct node *value, const struc
 	schema_read_map(r, value, &breaker_schema, &svc->breaker);
 }
 
+static const struct schema_field exposure_fields[] = {
+	{"flows_per_second", value_read_number, offsetof(struct model_exposure, flows_per_second),
+	 true, NUMBER(struct model_exposure, flows_per_second, 1, 1000000)},
+};
+static const struct schema exposure_schema = {"'exposure'", exposure_fields,
+					      COUNT_OF(exposure_fields)};
+
 /* What goes past us, and datagrams, tell not whether they were answered. */
 static void read_syn_failover(struct reader *r, const struct node *value,
 			      const struct schema_field *f, void *object)
@@ -213,6 +220,8 @@ static const struct schema_field service_fields[] = {
 	{"targets", targets_read, 0, false, NULL},
 	{"syn_failover", read_syn_failover, offsetof(struct model_service, syn_failover), false,
 	 NUMBER(struct model_service, syn_failover, 1, MODEL_SYN_FAILOVER_MAX)},
+	{"exposure", schema_read_submap, offsetof(struct model_service, exposure), false,
+	 &exposure_schema},
 	{"breaker", read_breaker, offsetof(struct model_service, breaker), false, NULL},
 };
 static const struct schema service_schema = {"a service", service_fields, COUNT_OF(service_fields)};

@@ -365,6 +365,7 @@ static int forget_pools(struct dataplane *dp)
 			dp_pool_counters_free(dp, dp_pool_index(id, slot));
 			dp->guards[dp_pool_index(id, slot)].budget = 0;
 			dp->guards[dp_pool_index(id, slot)].failover = 0;
+			dp->guards[dp_pool_index(id, slot)].flows_per_second = 0;
 			memset(pool, 0, sizeof(*pool));
 		}
 	}

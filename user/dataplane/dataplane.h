@@ -156,9 +156,11 @@ struct snapshot_guard {
 	uint32_t budget; /* 0: there is none */
 	enum serin_breaker_state state;
 	uint64_t trips;
-	uint64_t moved;	      /* new flows it sent to the primary */
-	uint32_t failover;    /* which SYN sent again goes to the primary; 0: none */
-	uint64_t failed_over; /* flows moved by that */
+	uint64_t moved;		   /* new flows it sent to the primary */
+	uint32_t failover;	   /* which SYN sent again goes to the primary; 0: none */
+	uint64_t failed_over;	   /* flows moved by that */
+	uint32_t flows_per_second; /* new ones at most; 0: no cap */
+	uint64_t capped;	   /* flows moved by that */
 };
 
 struct snapshot_pool {

@@ -7,6 +7,7 @@
 /* What of a guard user space sets. */
 struct settings {
 	uint32_t failover;
+	uint32_t flows_per_second;
 	uint32_t budget;
 	uint64_t window_jiffies;
 	uint64_t recover_jiffies;
@@ -20,6 +21,7 @@ static struct settings wanted(const struct model_service *m, size_t pool)
 		return (struct settings){0};
 	return (struct settings){
 		.failover = m->syn_failover,
+		.flows_per_second = m->exposure.flows_per_second,
 		.budget = m->breaker.failures,
 		.window_jiffies = m->breaker.window_s * ticks,
 		.recover_jiffies = m->breaker.recover_s * ticks,
@@ -28,7 +30,8 @@ static struct settings wanted(const struct model_service *m, size_t pool)
 
 static bool is_set(const struct serin_guard *g, const struct settings *s)
 {
-	return g->failover == s->failover && g->budget == s->budget &&
+	return g->failover == s->failover && g->flows_per_second == s->flows_per_second &&
+	       g->budget == s->budget &&
 	       (!s->budget || (g->window_jiffies == s->window_jiffies &&
 			       g->recover_jiffies == s->recover_jiffies));
 }
@@ -46,6 +49,10 @@ void plan_guards(const struct dataplane *dp, struct plan *p, const struct servic
 		if (dp->guards[dp_pool_index(s->id, s->slot[i])].failover != settings.failover)
 			plan_tell(p, "~ service %s: pool %s: syn_failover %u", m->name,
 				  m->pools[i].name, settings.failover);
+		else if (dp->guards[dp_pool_index(s->id, s->slot[i])].flows_per_second !=
+			 settings.flows_per_second)
+			plan_tell(p, "~ service %s: pool %s: exposure of %u flows per second",
+				  m->name, m->pools[i].name, settings.flows_per_second);
 		else if (settings.budget)
 			plan_tell(p,
 				  "~ service %s: pool %s: breaker of %u failures in %u s, recovers "
@@ -77,6 +84,11 @@ void plan_commit_guards(struct dataplane *dp, const struct service_plan *s)
 		g->recover_jiffies = settings.recover_jiffies;
 		__atomic_store_n(&g->budget, settings.budget, __ATOMIC_RELEASE);
 		__atomic_store_n(&g->failover, settings.failover, __ATOMIC_RELAXED);
+		if (g->flows_per_second != settings.flows_per_second) {
+			g->cap_full = 0; /* it was in units of the other */
+			__atomic_store_n(&g->flows_per_second, settings.flows_per_second,
+					 __ATOMIC_RELAXED);
+		}
 		if (settings.budget || settings.failover) /* it hears of sampled flows alone */
 			__atomic_store_n(&dp->services[s->id].sample_mask[s->slot[i]], 0,
 					 __ATOMIC_RELAXED);

@@ -18,9 +18,9 @@ uint8_t plan_service_flags(const struct model_service *m)
 		flags |= SERIN_SERVICE_TARGETS;
 	if (m->dscp_count)
 		flags |= SERIN_SERVICE_DSCP;
-	/* UDP says not when it begins, targets know no base, and a source port is remembered. */
-	if (flags || m->track_always || m->protocol == IPPROTO_UDP ||
-	    m->forwarding == SERIN_FORWARDING_FULLNAT)
+	/* UDP says not when it begins, targets and caps know no base, and a source port is remembered. */
+	if (flags || m->track_always || m->exposure.flows_per_second ||
+	    m->protocol == IPPROTO_UDP || m->forwarding == SERIN_FORWARDING_FULLNAT)
 		flags |= SERIN_SERVICE_TRACKED;
 	if (m->syn_failover)
 		flags |= SERIN_SERVICE_FAILOVER;

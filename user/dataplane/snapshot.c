@@ -67,6 +67,8 @@ static void copy_guard(const struct serin_guard *g, struct snapshot_guard *out)
 		.moved = g->moved,
 		.failover = g->failover,
 		.failed_over = g->failed_over,
+		.flows_per_second = g->flows_per_second,
+		.capped = g->capped,
 	};
 }
 

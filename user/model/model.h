@@ -86,6 +86,11 @@ struct model_breaker {
 	uint32_t recover_s; /* when it is probed */
 };
 
+/* How much of the traffic a pool gets at most, whatever its weight; the rest is the primary's. */
+struct model_exposure {
+	uint32_t flows_per_second; /* new ones; 0: all */
+};
+
 struct model_service {
 	char name[SERIN_NAME_LEN];
 	struct in6_addr vip;
@@ -114,7 +119,8 @@ struct model_service {
 	uint8_t dscp_pool[SERIN_DSCP_VALUES];
 	size_t dscp_count;	      /* values that have a rule */
 	struct model_breaker breaker; /* of each pool but the primary */
-	uint32_t syn_failover;	      /* which SYN sent again goes to the primary; 0: none */
+	struct model_exposure exposure;
+	uint32_t syn_failover; /* which SYN sent again goes to the primary; 0: none */
 };
 
 /* Sizes of the maps, chosen when the program is loaded. */

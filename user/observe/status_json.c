@@ -178,6 +178,12 @@ static json_t *pool_json(const struct snapshot_service *svc, const struct snapsh
 	failures |= json_object_set_new(o, "name", map_text(pool->name, sizeof(pool->name)));
 	failures |= json_object_set_new(o, "weight", percent(pool->weight_ppm));
 	failures |= set_actual_share(o, pool->counters.epoch_flows, service_flows);
+	if (pool->guard.flows_per_second)
+		failures |= json_object_set_new(o, "exposure",
+						json_pack("{s:i, s:I}", "flows_per_second",
+							  (int)pool->guard.flows_per_second,
+							  "moved_flows",
+							  (json_int_t)pool->guard.capped));
 	if (pool->guard.failover)
 		failures |= json_object_set_new(o, "syn_failover",
 						json_pack("{s:i, s:I}", "at",
