@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "exposure.bpf.h"
 #include "failover.bpf.h"
 #include "guard.bpf.h"
 #include "hairpin.bpf.h"
@@ -241,7 +242,8 @@ static __always_inline __u32 find_guard(const struct packet *p, __u32 pool)
 	}
 	if (READ_ONCE(p->service->diverts) && is_kept_from(pool))
 		return SERIN_EVENT_CAUSE_BREAKER;
-	return is_beyond_cap(pool) ? SERIN_EVENT_CAUSE_EXPOSURE : SERIN_EVENT_CAUSE_MAX;
+	return is_beyond_cap(pool, &p->client, p->client_port_be) ? SERIN_EVENT_CAUSE_EXPOSURE
+								  : SERIN_EVENT_CAUSE_MAX;
 }
 
 /* The current choice, but where a guard keeps a new flow from it. A primary without backends takes

@@ -161,34 +161,6 @@ __noinline int is_kept_from(__u32 pool)
 	return 1;
 }
 
-#define CAP_TRIES 4
-
-/* One more new flow: is it beyond the cap? There is room for those of a second, which fills up as time
- * goes; who is overtaken too often has it counted as if there were none. */
-__noinline int is_beyond_cap(__u32 pool)
-{
-	struct serin_guard *g = bpf_map_lookup_elem(&guards, &pool);
-	__u64 rate, now, full, was;
-
-	if (!g || !g->flows_per_second)
-		return 0;
-	rate = g->flows_per_second;
-	now = bpf_jiffies64() * rate;
-	was = READ_ONCE(g->cap_full);
-	for (int i = 0; i < CAP_TRIES; i++) {
-		__u64 seen;
-
-		full = ((__s64)(was - now) > 0 ? was : now) + second_jiffies;
-		if (full - now > rate * second_jiffies)
-			return 1;
-		seen = __sync_val_compare_and_swap(&g->cap_full, was, full);
-		if (seen == was)
-			return 0;
-		was = seen;
-	}
-	return 1;
-}
-
 __noinline int count_moved(__u32 pool, __u32 cause)
 {
 	struct serin_guard *g = bpf_map_lookup_elem(&guards, &pool);

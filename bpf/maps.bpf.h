@@ -103,6 +103,27 @@ struct {
 } guards SEC(".maps");
 
 /*
+ * Who holds the places of a pool that may have but so many flows at once.
+ * key: pool index as in `tables`; value: an array of as many seats, or nothing where there is no cap
+ * writer: is_beyond_cap(), user space (whole arrays); reader: is_beyond_cap()
+ * size: 8 bytes each; 32 bytes a seat. By size and not by type, as source_tables4.
+ */
+struct seat_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct serin_seat));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct seat_table);
+} seats SEC(".maps");
+
+/*
  * Where packets of a backend go.
  * key: backend id; value: one line
  * writer: user space (`hop` and `state` by one store; the rest before anything points to it)

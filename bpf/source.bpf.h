@@ -110,9 +110,9 @@ __noinline int find_in_nth6(struct source_flow *f, __u32 n)
 	return f ? find_in_nth(f, n, 1) : 0;
 }
 
-__noinline int find_source_flow(struct source_flow *f)
+static __always_inline int find_in_source_table(struct source_flow *f)
 {
-	struct serin_source_set *set = f ? source_set(f->service) : NULL;
+	struct serin_source_set *set = source_set(f->service);
 
 	for (__u32 n = 0; set && n < SERIN_SOURCE_DEPTH; n++) {
 		if (n > 1 && !(READ_ONCE(set->depths) & serin_source_depths(n)))
@@ -121,6 +121,11 @@ __noinline int find_source_flow(struct source_flow *f)
 			return 1;
 	}
 	return 0;
+}
+
+__noinline int find_source_flow(struct source_flow *f)
+{
+	return f ? find_in_source_table(f) : 0;
 }
 
 /* ---- placing ---- */

@@ -48,9 +48,19 @@ struct serin_guard {
 	__u64 moved;	   /* new flows that went to the primary */
 	__u64 failed_over; /* and those that did by SYN failover */
 	__u64 capped;	   /* and those beyond the cap */
-	__u64 cap_full; /* when the cap's room is whole again, in jiffies times flows_per_second */
-	__u32 flows_per_second; /* the cap: new flows; 0: none. writer: user space */
-	__u32 pad;
-	__u64 pad2[3];
+	__u64 cap_full; /* when the rate's room is whole again, in jiffies times flows_per_second */
+	__u32 flows_per_second; /* at most: new flows; 0: no cap. writer: user space */
+	__u32 flows;		/* at most: living ones, and seats; 0: no cap. writer: user space */
+	__u64 next_seat;	/* which is tried next, modulo flows */
+	__u64 pad[2];
 };
 serin_static_assert(sizeof(struct serin_guard) == 128, "a guard is two cache lines");
+
+/* What one of so many flows as a pool may have at once holds. */
+struct serin_seat {
+	struct serin_addr client;
+	__u64 taken; /* when, in jiffies, the lowest bit set; 0: never */
+	__u32 port_be;
+	__u32 pad;
+};
+serin_static_assert(sizeof(struct serin_seat) == 32, "ABI");

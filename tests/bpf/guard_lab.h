@@ -17,6 +17,8 @@
 #define FAILOVER   ", syn_failover: 2"
 #define EXPOSURE   ", exposure: {flows_per_second: 10}"
 #define CAP	   10
+#define SEATED	   ", exposure: {flows: 5}"
+#define SEATS	   5
 #define FAILOVER_K 2
 
 static const struct talk_way ways[] = {
@@ -38,6 +40,12 @@ static const struct talk_way ways[] = {
 	{"e-full6", "fullnat", "2001:db8:ff::33", "2001:db8:1::f", "2001:db8:8::33", EXPOSURE,
 	 IPPROTO_TCP},
 	{"e-udp4", "nat", "192.0.2.34", "10.1.0.16", "", EXPOSURE, IPPROTO_UDP},
+	{"s-nat4", "nat", "192.0.2.41", "10.1.0.17", "", SEATED, IPPROTO_TCP},
+	{"s-nat6", "nat", "2001:db8:ff::41", "2001:db8:1::6", "", SEATED, IPPROTO_TCP},
+	{"s-full4", "fullnat", "192.0.2.43", "10.1.0.18", "10.8.0.43", SEATED, IPPROTO_TCP},
+	{"s-full6", "fullnat", "2001:db8:ff::43", "2001:db8:1::8", "2001:db8:8::43", SEATED,
+	 IPPROTO_TCP},
+	{"s-udp4", "nat", "192.0.2.44", "10.1.0.19", "", SEATED, IPPROTO_UDP},
 	{"none4", "nat", "192.0.2.15", "10.1.0.5", "", "", IPPROTO_TCP},
 };
 
@@ -227,6 +235,10 @@ static inline void age_breaker(const struct talk_way *w, int seconds)
 #define EACH_GUARDED(w)                                             \
 	for (const struct talk_way *w = ways; w < ways + WAYS; w++) \
 		if (!strncmp(w->settings, BREAKER, strlen(BREAKER)))
+
+#define EACH_SEATED(w)                                              \
+	for (const struct talk_way *w = ways; w < ways + WAYS; w++) \
+		if (!strncmp(w->settings, SEATED, strlen(SEATED)))
 
 #define EACH_FAILING_OVER(w)                                        \
 	for (const struct talk_way *w = ways; w < ways + WAYS; w++) \

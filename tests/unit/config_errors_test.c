@@ -1,54 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Wrong configurations: each mistake gives its error, at its place, and no other. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "config_lab.h"
 
-#include "config/config.h"
-#include "model/model.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
-
-/* What is written after TOP is line 3; after SERVICE 7, GOOD 10, CANARY 12. */
-#define TOP		    "version: 1\ninterfaces: [eth0]\n"
-#define SERVICE		    TOP "services:\n- name: web\n  vip: 192.0.2.10\n  port: 80\n"
-#define POOL(name, address) "  - name: " name "\n    backends: [{address: " address "}]\n"
-#define GOOD		    SERVICE "  pools:\n" POOL("stable", "10.0.0.11")
-#define CANARY		    GOOD "  - name: canary\n    backends: [{address: 10.0.0.21}]\n"
 #define SECOND(name, vip, address)                              \
 	"- {name: " name ", vip: " vip ", port: 80, pools: [\n" \
 	"    {name: stable, backends: [{address: " address "}]}]}\n"
 #define REST "services:\n" SECOND("web", "192.0.2.10", "10.0.0.11")
-
-struct wrong {
-	const char *text;
-	size_t line, column;
-	const char *message; /* a part of it */
-};
-
-static void assert_wrong(const struct wrong *w)
-{
-	struct config_errors errors = {0};
-	struct model *m = NULL;
-	int err = config_parse(w->text, strlen(w->text), &m, &errors);
-
-	if (err != -EINVAL || errors.count != 1 || errors.list[0].line != w->line ||
-	    errors.list[0].column != w->column || !strstr(errors.list[0].message, w->message)) {
-		print_error("%s\nwanted %zu:%zu: %s\n", w->text, w->line, w->column, w->message);
-		for (size_t i = 0; i < errors.count; i++)
-			print_error("   got %zu:%zu: %s\n", errors.list[i].line,
-				    errors.list[i].column, errors.list[i].message);
-		fail();
-	}
-	assert_null(m);
-	config_errors_fini(&errors);
-}
 
 static void test_yaml(void **state)
 {
@@ -231,14 +188,6 @@ static void test_values(void **state)
 		 "must be tcp or udp, not 'tpc'; did you mean 'tcp'?"},
 		{GOOD "  protocol: [tcp]\n", 10, 13, "must be one word, not a list"},
 		{GOOD "  affinity: clinet\n", 10, 13, "did you mean 'client'?"},
-		{GOOD "  breaker: {window: 3}\n", 10, 12, "'breaker' needs the key 'failures'"},
-		{GOOD "  breaker: {failures: 0}\n", 10, 23, "from 1 to 1000000"},
-		{GOOD "  breaker: {failures: 3, recover: 5s}\n", 10, 35, "from 1 to 86400"},
-		{GOOD "  exposure: {}\n", 10, 13, "'exposure' needs the key 'flows_per_second'"},
-		{GOOD "  exposure: {flows_per_second: 0}\n", 10, 32, "from 1 to 1000000"},
-		{GOOD "  syn_failover: 0\n", 10, 17, "from 1 to 10"},
-		{GOOD "  syn_failover: 1\n  protocol: udp\n", 10, 17, "datagrams have no SYN"},
-		{GOOD "  syn_failover: 1\n  forwarding: dsr\n", 10, 17, "needs nat or fullnat"},
 		{GOOD "  track: all\n", 10, 10, "'track' must be changed or always, not 'all'"},
 		{GOOD "  track: [always]\n", 10, 10, "'track' must be one word, not a list"},
 		{GOOD "  forwarding: natt\n", 10, 15,

@@ -117,7 +117,7 @@ static const char all[] = "%YAML 1.1\n"
 			  "        weight: 87.9999\n"
 			  "        backends: [{address: 10.0.0.31}]\n"
 			  "    table_size: 65537\n"
-			  "    breaker: {failures: 1000000, recover: 86400}\n"
+			  "    breaker: {failures: 1000000, recover: 90m}\n"
 			  "    seed: 18446744073709551615\n"
 			  "    client_prefix6: 128\n"
 			  "    client_prefix4: 1\n"
@@ -162,8 +162,8 @@ static void test_everything_given(void **state)
 	assert_int_equal(svc->client_prefix6, 128);
 	assert_int_equal(svc->client_prefix4, 1);
 	assert_int_equal(svc->breaker.failures, 1000000);
-	assert_int_equal(svc->breaker.window_s, 10);
-	assert_int_equal(svc->breaker.recover_s, 86400);
+	assert_int_equal(svc->breaker.window_ms, 10000);
+	assert_int_equal(svc->breaker.recover_ms, 5400000);
 	assert_true(svc->seed == UINT64_MAX);
 	assert_int_equal(svc->table_size, 65537);
 	model_free(m);

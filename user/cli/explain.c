@@ -63,6 +63,11 @@ static json_t *explain_json(const struct cli *cli, const struct explanation *e)
 	json_object_set_new(json, "settled", json_boolean(e->is_settled));
 	json_object_set_new(json, "slot", json_integer(e->slot));
 	json_object_set_new(json, "table_size", json_integer(e->table_size));
+	if (e->cap_flows)
+		json_object_set_new(json, "exposure_flows", json_integer(e->cap_flows));
+	if (e->cap_flows_per_second)
+		json_object_set_new(json, "exposure_flows_per_second",
+				    json_integer(e->cap_flows_per_second));
 	if (e->refusal)
 		json_object_set_new(json, "refused",
 				    json_string(dataplane_reason_name(e->refusal)));
@@ -117,6 +122,14 @@ static void print_steps(const struct explanation *e)
 		printf("  refused  a flow of another service holds this client and port at the "
 		       "backend\n"
 		       "           chosen: until it is over none of this service may begin\n");
+	if (e->cap_flows)
+		printf("  exposure of pool %s: %u connections at once; beyond them the primary has "
+		       "new ones\n",
+		       e->chosen_pool, e->cap_flows);
+	if (e->cap_flows_per_second)
+		printf("  exposure of pool %s: %u new connections a second; beyond them the "
+		       "primary has them\n",
+		       e->chosen_pool, e->cap_flows_per_second);
 	if (e->reason == EXPLAIN_BREAKER)
 		printf("  breaker  that of pool %s is open: the primary has its new connections\n",
 		       e->chosen_pool);

@@ -187,6 +187,25 @@ static void print_last_change(const struct snapshot_service *s)
 	printf("%s%s\n", *s->last.reason ? ": " : "", s->last.reason);
 }
 
+/* "web: canary: breaker open, 42 connections went to stable", where something was done. */
+static void print_guards(const struct snapshot_service *s)
+{
+	for (size_t i = 0; i < s->pool_count; i++) {
+		const struct snapshot_guard *g = &s->pools[i].guard;
+
+		if (g->state == SERIN_BREAKER_CLOSED && !g->moved && !g->failed_over && !g->capped)
+			continue;
+		printf("%s: %s: ", s->name, s->pools[i].name);
+		if (g->budget)
+			printf("breaker %s, tripped %llu time%s; ", breaker_state_name(g->state),
+			       (unsigned long long)g->trips, g->trips == 1 ? "" : "s");
+		printf("connections moved to %s: %llu by breaker, %llu by syn_failover, %llu by "
+		       "exposure\n",
+		       s->pools[s->primary].name, (unsigned long long)g->moved,
+		       (unsigned long long)g->failed_over, (unsigned long long)g->capped);
+	}
+}
+
 /* What is remembered, and what it costs; trouble only where there was some. */
 static void print_flow_table(const struct snapshot *s)
 {
@@ -270,8 +289,10 @@ static int print_table(const struct snapshot *s, const char *only)
 	table_free(t);
 	error = status_print_signals(s, only);
 	for (size_t i = 0; i < s->service_count; i++)
-		if (!only || !strcmp(only, s->services[i].name))
+		if (!only || !strcmp(only, s->services[i].name)) {
+			print_guards(&s->services[i]);
 			print_service(&s->services[i]);
+		}
 	print_host(s);
 	return error;
 }

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "config/guards.h"
 #include "config/prime.h"
 #include "config/source.h"
 #include "config/suggest.h"
@@ -127,52 +128,6 @@ static void read_forwarding(struct reader *r, const struct node *value,
 	value_read_word(r, value, f, object);
 }
 
-static const struct schema_field breaker_fields[] = {
-	{"failures", value_read_number, offsetof(struct model_breaker, failures), true,
-	 NUMBER(struct model_breaker, failures, 1, MODEL_BREAKER_FAILURES_MAX)},
-	{"window", value_read_number, offsetof(struct model_breaker, window_s), false,
-	 NUMBER(struct model_breaker, window_s, 1, MODEL_BREAKER_MAX_S)},
-	{"recover", value_read_number, offsetof(struct model_breaker, recover_s), false,
-	 NUMBER(struct model_breaker, recover_s, 1, MODEL_BREAKER_MAX_S)},
-};
-static const struct schema breaker_schema = {"'breaker'", breaker_fields, COUNT_OF(breaker_fields)};
-
-static void read_breaker(struct reader *r, const struct node *value, const struct schema_field *f,
-			 void *object)
-{
-	struct model_service *svc = object;
-
-	(void)f;
-	svc->breaker.window_s = MODEL_BREAKER_WINDOW_S;
-	svc->breaker.recover_s = MODEL_BREAKER_RECOVER_S;
-	schema_read_map(r, value, &breaker_schema, &svc->breaker);
-}
-
-static const struct schema_field exposure_fields[] = {
-	{"flows_per_second", value_read_number, offsetof(struct model_exposure, flows_per_second),
-	 true, NUMBER(struct model_exposure, flows_per_second, 1, 1000000)},
-};
-static const struct schema exposure_schema = {"'exposure'", exposure_fields,
-					      COUNT_OF(exposure_fields)};
-
-/* What goes past us, and datagrams, tell not whether they were answered. */
-static void read_syn_failover(struct reader *r, const struct node *value,
-			      const struct schema_field *f, void *object)
-{
-	const struct model_service *svc = object;
-
-	value_read_number(r, value, f, object);
-	if (svc->protocol != IPPROTO_TCP)
-		errors_add(&r->errors, value->at,
-			   "'syn_failover' is for TCP: datagrams have no SYN");
-	else if (svc->forwarding == SERIN_FORWARDING_DSR ||
-		 svc->forwarding == SERIN_FORWARDING_IPIP ||
-		 svc->forwarding == SERIN_FORWARDING_GUE)
-		errors_add(&r->errors, value->at,
-			   "'syn_failover' needs nat or fullnat: by %s, answers go past Serin",
-			   model_forwarding_name(svc->forwarding));
-}
-
 static const struct value_word protocol_words[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}};
 static const struct value_word forwarding_words[] = {
 	{"nat", SERIN_FORWARDING_NAT}, {"fullnat", SERIN_FORWARDING_FULLNAT},
@@ -218,11 +173,10 @@ static const struct schema_field service_fields[] = {
 	{"pools", schema_read_list, offsetof(struct model_service, pools), true, &pool_list},
 	{"primary", read_primary, 0, false, NULL},
 	{"targets", targets_read, 0, false, NULL},
-	{"syn_failover", read_syn_failover, offsetof(struct model_service, syn_failover), false,
+	{"syn_failover", guards_read_failover, offsetof(struct model_service, syn_failover), false,
 	 NUMBER(struct model_service, syn_failover, 1, MODEL_SYN_FAILOVER_MAX)},
-	{"exposure", schema_read_submap, offsetof(struct model_service, exposure), false,
-	 &exposure_schema},
-	{"breaker", read_breaker, offsetof(struct model_service, breaker), false, NULL},
+	{"exposure", guards_read_exposure, 0, false, NULL},
+	{"breaker", guards_read_breaker, 0, false, NULL},
 };
 static const struct schema service_schema = {"a service", service_fields, COUNT_OF(service_fields)};
 _Static_assert(COUNT_OF(service_fields) <= SCHEMA_FIELDS_MAX, "the walker keeps one key of each");

@@ -100,9 +100,7 @@ static int commit_pools(struct dataplane *dp, const struct service_plan *s)
 {
 	int error = write_pools(dp, s);
 
-	if (!error)
-		plan_commit_guards(dp, s);
-	return error;
+	return error ? error : plan_commit_guards(dp, s);
 }
 
 /* A service of its own slot: nothing points to it until its index entry does. */
@@ -322,9 +320,12 @@ static int free_services(struct dataplane *dp, const uint8_t *is_gone)
 		if (!is_gone[id])
 			continue;
 		dp_sources_free(dp, id);
-		for (uint32_t slot = 0; slot < SERIN_MAX_POOLS; slot++)
-			if (dp->info[id].pool[slot].name[0])
-				dp_pool_counters_free(dp, dp_pool_index(id, slot));
+		for (uint32_t slot = 0; slot < SERIN_MAX_POOLS; slot++) {
+			if (!dp->info[id].pool[slot].name[0])
+				continue;
+			dp_pool_counters_free(dp, dp_pool_index(id, slot));
+			plan_forget_guard(dp, dp_pool_index(id, slot));
+		}
 		memset(&dp->info[id], 0, sizeof(dp->info[id]));
 		dp->services[id].flags = 0;
 	}
@@ -363,9 +364,7 @@ static int forget_pools(struct dataplane *dp)
 			    roster_pool(dp, &roster, id, slot, &ids))
 				continue;
 			dp_pool_counters_free(dp, dp_pool_index(id, slot));
-			dp->guards[dp_pool_index(id, slot)].budget = 0;
-			dp->guards[dp_pool_index(id, slot)].failover = 0;
-			dp->guards[dp_pool_index(id, slot)].flows_per_second = 0;
+			plan_forget_guard(dp, dp_pool_index(id, slot));
 			memset(pool, 0, sizeof(*pool));
 		}
 	}

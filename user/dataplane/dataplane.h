@@ -159,8 +159,9 @@ struct snapshot_guard {
 	uint64_t moved;		   /* new flows it sent to the primary */
 	uint32_t failover;	   /* which SYN sent again goes to the primary; 0: none */
 	uint64_t failed_over;	   /* flows moved by that */
+	uint32_t flows;		   /* at once, at most; 0: no cap */
 	uint32_t flows_per_second; /* new ones at most; 0: no cap */
-	uint64_t capped;	   /* flows moved by that */
+	uint64_t capped;	   /* flows moved by either */
 };
 
 struct snapshot_pool {
@@ -312,7 +313,9 @@ struct explanation {
 	uint8_t dscp;		       /* by DSCP */
 	uint64_t seed;		       /* what the hash was keyed with */
 	bool is_other_release;	       /* not the live one: no flow was asked about */
-	bool is_settled;	       /* the flow table is not asked for such a client */
+	/* The chosen pool's cap; beyond it the primary has new flows. 0: none */
+	uint32_t cap_flows, cap_flows_per_second;
+	bool is_settled; /* the flow table is not asked for such a client */
 	bool has_flow;
 	uint32_t flow_epoch;
 	enum serin_flow_state flow_state;

@@ -123,6 +123,14 @@ static int ask_refusal(const struct question *q, uint32_t backend, enum serin_re
 	return 0;
 }
 
+static void set_cap(const struct question *q, uint32_t pool, struct explanation *out)
+{
+	const struct serin_guard *g = &q->dp->guards[dp_pool_index(q->service, pool)];
+
+	out->cap_flows = g->flows;
+	out->cap_flows_per_second = g->flows_per_second;
+}
+
 static int ask_choice(const struct question *q, struct explanation *out)
 {
 	struct dp_choice choice;
@@ -147,6 +155,7 @@ static int ask_choice(const struct question *q, struct explanation *out)
 		out->table_size = q->dp->services[q->service].now.table_size;
 		out->is_settled = chosen.is_settled && !q->is_other_release;
 		split_interval(&choice.split, chosen.pool, &out->low, &out->high);
+		set_cap(q, chosen.pool, out);
 		memcpy(out->chosen_pool, q->dp->info[q->service].pool[chosen.pool].name,
 		       sizeof(out->chosen_pool));
 		if (chosen.rule)

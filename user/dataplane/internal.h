@@ -314,6 +314,11 @@ bool dp_guard_diverts(const struct dataplane *dp, uint32_t pool_index);
 /* Services that no guard has diverted a living flow of need the flow table no more for that. */
 int dp_guards_settle(struct dataplane *dp);
 
+/* ---- seats.c ---- */
+
+/* How many flows a pool may have at once; 0: any number. 0 or -errno. */
+int dp_seats_set(struct dataplane *dp, uint32_t pool_index, uint32_t count);
+
 /* ---- backends.c ---- */
 
 struct dp_backend_spec {

@@ -100,6 +100,7 @@ static uint32_t entries_of(const struct serin_meta *m, enum dp_map map)
 	case DP_MAP_TABLES:
 	case DP_MAP_BASE_TABLES:
 	case DP_MAP_GUARDS:
+	case DP_MAP_SEATS:
 	case DP_MAP_POOL_COUNTERS:
 	case DP_MAP_POOL_SIGNALS:
 	case DP_MAP_POOL_HISTOGRAMS:

@@ -9,6 +9,7 @@
 	X(TABLES, tables)                         \
 	X(BASE_TABLES, base_tables)               \
 	X(GUARDS, guards)                         \
+	X(SEATS, seats)                           \
 	X(BACKENDS, backends)                     \
 	X(BACKEND_INDEX, backend_index)           \
 	X(BACKEND_HOSTS, backend_hosts)           \

@@ -107,7 +107,9 @@ int plan_check_hops(const struct plan *p);
 
 void plan_guards(const struct dataplane *dp, struct plan *p, const struct service_plan *s);
 /* Once its pools have their slots. */
-void plan_commit_guards(struct dataplane *dp, const struct service_plan *s);
+int plan_commit_guards(struct dataplane *dp, const struct service_plan *s);
+/* Of a pool that is gone: whoever gets its number begins with none. */
+void plan_forget_guard(struct dataplane *dp, uint32_t pool_index);
 
 /* ---- plan_sharing.c ---- */
 

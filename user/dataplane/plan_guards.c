@@ -4,9 +4,12 @@
 
 #include <string.h>
 
+#include "lib/log.h"
+
 /* What of a guard user space sets. */
 struct settings {
 	uint32_t failover;
+	uint32_t flows;
 	uint32_t flows_per_second;
 	uint32_t budget;
 	uint64_t window_jiffies;
@@ -21,19 +24,67 @@ static struct settings wanted(const struct model_service *m, size_t pool)
 		return (struct settings){0};
 	return (struct settings){
 		.failover = m->syn_failover,
+		.flows = m->exposure.flows,
 		.flows_per_second = m->exposure.flows_per_second,
 		.budget = m->breaker.failures,
-		.window_jiffies = m->breaker.window_s * ticks,
-		.recover_jiffies = m->breaker.recover_s * ticks,
+		.window_jiffies = m->breaker.window_ms * ticks / 1000,
+		.recover_jiffies = m->breaker.recover_ms * ticks / 1000,
 	};
 }
 
-static bool is_set(const struct serin_guard *g, const struct settings *s)
+static bool has_breaker(const struct serin_guard *g, const struct settings *s)
 {
-	return g->failover == s->failover && g->flows_per_second == s->flows_per_second &&
-	       g->budget == s->budget &&
-	       (!s->budget || (g->window_jiffies == s->window_jiffies &&
-			       g->recover_jiffies == s->recover_jiffies));
+	return g->budget == s->budget && (!s->budget || (g->window_jiffies == s->window_jiffies &&
+							 g->recover_jiffies == s->recover_jiffies));
+}
+
+static bool has_exposure(const struct serin_guard *g, const struct settings *s)
+{
+	return g->flows == s->flows && g->flows_per_second == s->flows_per_second;
+}
+
+/* ---- telling ---- */
+
+static void tell_breaker(struct plan *p, const char *service, const char *pool,
+			 const struct settings *s)
+{
+	double ticks = (double)dp_ticks_per_second();
+
+	if (s->budget)
+		plan_tell(p,
+			  "~ service %s: pool %s: breaker of %u failures in %g s, recovers "
+			  "after %g s",
+			  service, pool, s->budget, (double)s->window_jiffies / ticks,
+			  (double)s->recover_jiffies / ticks);
+	else
+		plan_tell(p, "~ service %s: pool %s: no breaker", service, pool);
+}
+
+static void tell_failover(struct plan *p, const char *service, const char *pool,
+			  const struct settings *s)
+{
+	if (s->failover)
+		plan_tell(p, "~ service %s: pool %s: syn_failover %u", service, pool, s->failover);
+	else
+		plan_tell(p, "~ service %s: pool %s: no syn_failover", service, pool);
+}
+
+/* "12", or "any number of" where there is no cap. */
+static const char *cap_text(uint32_t cap, char text[16])
+{
+	if (!cap)
+		return "any number of";
+	snprintf(text, 16, "%u", cap);
+	return text;
+}
+
+static void tell_exposure(struct plan *p, const char *service, const char *pool,
+			  const struct settings *s)
+{
+	char flows[16], rate[16];
+
+	plan_tell(p, "~ service %s: pool %s: exposure of %s flows, %s new ones a second", service,
+		  pool, cap_text(s->flows, flows), cap_text(s->flows_per_second, rate));
 }
 
 void plan_guards(const struct dataplane *dp, struct plan *p, const struct service_plan *s)
@@ -41,56 +92,75 @@ void plan_guards(const struct dataplane *dp, struct plan *p, const struct servic
 	const struct model_service *m = s->model;
 
 	for (size_t i = 0; i < m->pool_count; i++) {
+		const struct serin_guard *g = &dp->guards[dp_pool_index(s->id, s->slot[i])];
 		struct settings settings = wanted(m, i);
 
-		if (s->is_new || s->is_new_slot[i] ||
-		    is_set(&dp->guards[dp_pool_index(s->id, s->slot[i])], &settings))
+		if (s->is_new || s->is_new_slot[i])
 			continue;
-		if (dp->guards[dp_pool_index(s->id, s->slot[i])].failover != settings.failover)
-			plan_tell(p, "~ service %s: pool %s: syn_failover %u", m->name,
-				  m->pools[i].name, settings.failover);
-		else if (dp->guards[dp_pool_index(s->id, s->slot[i])].flows_per_second !=
-			 settings.flows_per_second)
-			plan_tell(p, "~ service %s: pool %s: exposure of %u flows per second",
-				  m->name, m->pools[i].name, settings.flows_per_second);
-		else if (settings.budget)
-			plan_tell(p,
-				  "~ service %s: pool %s: breaker of %u failures in %u s, recovers "
-				  "after %u s",
-				  m->name, m->pools[i].name, m->breaker.failures,
-				  m->breaker.window_s, m->breaker.recover_s);
-		else
-			plan_tell(p, "~ service %s: pool %s: no breaker", m->name,
-				  m->pools[i].name);
+		if (!has_breaker(g, &settings))
+			tell_breaker(p, m->name, m->pools[i].name, &settings);
+		if (g->failover != settings.failover)
+			tell_failover(p, m->name, m->pools[i].name, &settings);
+		if (!has_exposure(g, &settings))
+			tell_exposure(p, m->name, m->pools[i].name, &settings);
 	}
 }
 
+/* ---- carrying out ---- */
+
 /* Set last, the budget makes it be asked: what it was before, if it is new, must not count. */
-void plan_commit_guards(struct dataplane *dp, const struct service_plan *s)
+static void commit_breaker(struct serin_guard *g, const struct settings *s)
+{
+	if (has_breaker(g, s))
+		return;
+	if (!g->budget)
+		g->phase = g->window = g->probe = 0;
+	g->window_jiffies = s->window_jiffies;
+	g->recover_jiffies = s->recover_jiffies;
+	__atomic_store_n(&g->budget, s->budget, __ATOMIC_RELEASE);
+}
+
+static int commit_exposure(struct dataplane *dp, uint32_t pool_index, const struct settings *s)
+{
+	struct serin_guard *g = &dp->guards[pool_index];
+
+	if (g->flows_per_second != s->flows_per_second) {
+		g->cap_full = 0; /* it was in units of the other */
+		__atomic_store_n(&g->flows_per_second, s->flows_per_second, __ATOMIC_RELAXED);
+	}
+	return g->flows == s->flows ? 0 : dp_seats_set(dp, pool_index, s->flows);
+}
+
+int plan_commit_guards(struct dataplane *dp, const struct service_plan *s)
 {
 	const struct model_service *m = s->model;
+	int error = 0;
 
-	for (size_t i = 0; i < m->pool_count; i++) {
-		struct serin_guard *g = &dp->guards[dp_pool_index(s->id, s->slot[i])];
+	for (size_t i = 0; !error && i < m->pool_count; i++) {
+		uint32_t index = dp_pool_index(s->id, s->slot[i]);
+		struct serin_guard *g = &dp->guards[index];
 		struct settings settings = wanted(m, i);
 
 		if (s->is_new_slot[i])
 			memset(g, 0, sizeof(*g));
-		if (is_set(g, &settings))
-			continue;
-		if (!g->budget)
-			g->phase = g->window = g->probe = 0;
-		g->window_jiffies = settings.window_jiffies;
-		g->recover_jiffies = settings.recover_jiffies;
-		__atomic_store_n(&g->budget, settings.budget, __ATOMIC_RELEASE);
+		commit_breaker(g, &settings);
 		__atomic_store_n(&g->failover, settings.failover, __ATOMIC_RELAXED);
-		if (g->flows_per_second != settings.flows_per_second) {
-			g->cap_full = 0; /* it was in units of the other */
-			__atomic_store_n(&g->flows_per_second, settings.flows_per_second,
-					 __ATOMIC_RELAXED);
-		}
+		error = commit_exposure(dp, index, &settings);
+		if (error)
+			log_error("service %s: pool %s: cannot make room for %u flows: %s", m->name,
+				  m->pools[i].name, settings.flows, strerror(-error));
 		if (settings.budget || settings.failover) /* it hears of sampled flows alone */
 			__atomic_store_n(&dp->services[s->id].sample_mask[s->slot[i]], 0,
 					 __ATOMIC_RELAXED);
 	}
+	return error;
+}
+
+void plan_forget_guard(struct dataplane *dp, uint32_t pool_index)
+{
+	struct serin_guard *g = &dp->guards[pool_index];
+
+	if (g->flows)
+		dp_seats_set(dp, pool_index, 0);
+	g->budget = g->failover = g->flows_per_second = 0;
 }

@@ -19,7 +19,7 @@ uint8_t plan_service_flags(const struct model_service *m)
 	if (m->dscp_count)
 		flags |= SERIN_SERVICE_DSCP;
 	/* UDP says not when it begins, targets and caps know no base, and a source port is remembered. */
-	if (flags || m->track_always || m->exposure.flows_per_second ||
+	if (flags || m->track_always || model_exposure_is_capped(&m->exposure) ||
 	    m->protocol == IPPROTO_UDP || m->forwarding == SERIN_FORWARDING_FULLNAT)
 		flags |= SERIN_SERVICE_TRACKED;
 	if (m->syn_failover)

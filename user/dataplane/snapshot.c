@@ -68,6 +68,7 @@ static void copy_guard(const struct serin_guard *g, struct snapshot_guard *out)
 		.failover = g->failover,
 		.failed_over = g->failed_over,
 		.flows_per_second = g->flows_per_second,
+		.flows = g->flows,
 		.capped = g->capped,
 	};
 }

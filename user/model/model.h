@@ -28,10 +28,12 @@
 #define MODEL_FLOWS_MAX		   (16u << 20)
 #define MODEL_TARGETS_MAX	   (16u << 20)
 #define MODEL_BREAKER_FAILURES_MAX 1000000u
-#define MODEL_BREAKER_WINDOW_S	   10u
-#define MODEL_BREAKER_RECOVER_S	   30u
+#define MODEL_BREAKER_WINDOW_MS	   10000u
+#define MODEL_BREAKER_RECOVER_MS   30000u
+#define MODEL_BREAKER_MIN_MS	   100u
+#define MODEL_BREAKER_MAX_MS	   86400000u
 #define MODEL_SYN_FAILOVER_MAX	   10u
-#define MODEL_BREAKER_MAX_S	   86400u
+#define MODEL_EXPOSURE_MAX	   1000000u
 #define MODEL_IDLE_MAX_S	   604800u /* a week; the clock in a flow counts to 24 days */
 
 enum model_xdp_mode {
@@ -82,14 +84,20 @@ enum model_client_address {
 /* A pool that has so many failures in a window gets no new flows till it recovers. */
 struct model_breaker {
 	uint32_t failures; /* 0: there is none */
-	uint32_t window_s;
-	uint32_t recover_s; /* when it is probed */
+	uint32_t window_ms;
+	uint32_t recover_ms; /* when it is probed */
 };
 
 /* How much of the traffic a pool gets at most, whatever its weight; the rest is the primary's. */
 struct model_exposure {
+	uint32_t flows;		   /* at once; 0: all */
 	uint32_t flows_per_second; /* new ones; 0: all */
 };
+
+static inline bool model_exposure_is_capped(const struct model_exposure *e)
+{
+	return e->flows || e->flows_per_second;
+}
 
 struct model_service {
 	char name[SERIN_NAME_LEN];

@@ -222,6 +222,7 @@ int metrics_write(const struct snapshot *s, FILE *out)
 		write_program(out, s);
 		write_service_families(out, s);
 		metrics_write_pools(s, out);
+		metrics_write_guards(s, out);
 		metrics_write_backends(s, out);
 	}
 	return ferror(out) ? -EIO : 0;

@@ -7,13 +7,6 @@
 #include "observe/metrics_text.h"
 #include "observe/signals.h"
 
-static void put_pool(FILE *out, const char *family, const struct snapshot_service *svc,
-		     const struct snapshot_pool *pool)
-{
-	metrics_put_service(out, family, svc);
-	metrics_put_label(out, ",", "pool", pool->name);
-}
-
 /* Families of pools and backends differ in what one sample is, and are walked alike. */
 typedef void pool_writer(FILE *out, const char *family, const struct snapshot_service *svc,
 			 const struct snapshot_pool *pool, const void *arg);
@@ -30,7 +23,7 @@ static void weight(FILE *out, const char *family, const struct snapshot_service 
 		   const struct snapshot_pool *pool, const void *arg)
 {
 	(void)arg;
-	put_pool(out, family, svc, pool);
+	metrics_put_pool(out, family, svc, pool);
 	metrics_put_millionths(out, pool->weight_ppm);
 }
 
@@ -46,7 +39,7 @@ static void configured_weight(FILE *out, const char *family, const struct snapsh
 		for (size_t i = 0; i < svc->pool_count; i++)
 			ppm -= i == svc->primary ? 0 : svc->pools[i].configured_ppm;
 	}
-	put_pool(out, family, svc, pool);
+	metrics_put_pool(out, family, svc, pool);
 	metrics_put_millionths(out, ppm);
 }
 
@@ -74,7 +67,7 @@ static void backends_by_state(FILE *out, const char *family, const struct snapsh
 	for (size_t i = 0; i < sizeof(of_each_state) / sizeof(*of_each_state); i++) {
 		const char *state = snapshot_backend_state_name(&of_each_state[i]);
 
-		put_pool(out, family, svc, pool);
+		metrics_put_pool(out, family, svc, pool);
 		metrics_put_label(out, ",", "state", state);
 		metrics_put_value(out, count_in_state(pool, state));
 	}
@@ -85,7 +78,7 @@ static void pool_signal(FILE *out, const char *family, const struct snapshot_ser
 {
 	if (!signal_is_seen(arg, svc))
 		return;
-	put_pool(out, family, svc, pool);
+	metrics_put_pool(out, family, svc, pool);
 	metrics_put_value(out, signal_value(arg, &pool->counters));
 }
 
@@ -98,7 +91,7 @@ static void put_bucket(FILE *out, const char *family, const struct snapshot_serv
 	char name[80];
 
 	snprintf(name, sizeof(name), "%.64s_bucket", family);
-	put_pool(out, name, svc, pool);
+	metrics_put_pool(out, name, svc, pool);
 	metrics_put_label(out, ",", "le", le);
 	metrics_put_value(out, count);
 }
@@ -117,10 +110,10 @@ static void put_histogram(FILE *out, const char *family, const struct snapshot_s
 	}
 	put_bucket(out, family, svc, pool, "+Inf", count);
 	snprintf(text, sizeof(text), "%.64s_sum", family);
-	put_pool(out, text, svc, pool);
+	metrics_put_pool(out, text, svc, pool);
 	metrics_put_millionths(out, h->sum_us);
 	snprintf(text, sizeof(text), "%.64s_count", family);
-	put_pool(out, text, svc, pool);
+	metrics_put_pool(out, text, svc, pool);
 	metrics_put_value(out, count);
 }
 
@@ -139,7 +132,7 @@ static void flows_per_sample(FILE *out, const char *family, const struct snapsho
 	(void)arg;
 	if (!signal_scope_is_seen(SIGNAL_OF_SAMPLES, svc))
 		return;
-	put_pool(out, family, svc, pool);
+	metrics_put_pool(out, family, svc, pool);
 	metrics_put_value(out, 1ull << pool->sample_shift);
 }
 
@@ -178,7 +171,7 @@ static void backends(FILE *out, const char *family, const struct snapshot_servic
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct snapshot_backend *b = &pool->backends[i];
 
-		put_pool(out, family, svc, pool);
+		metrics_put_pool(out, family, svc, pool);
 		metrics_put_label(out, ",", "backend",
 				  net_format_endpoint(&b->address, b->port, endpoint));
 		metrics_put_value(out, of->read(b, of->signal));

@@ -47,3 +47,10 @@ void metrics_put_service(FILE *out, const char *family, const struct snapshot_se
 	fputs(family, out);
 	metrics_put_label(out, "{", "service", svc->name);
 }
+
+void metrics_put_pool(FILE *out, const char *family, const struct snapshot_service *svc,
+		      const struct snapshot_pool *pool)
+{
+	metrics_put_service(out, family, svc);
+	metrics_put_label(out, ",", "pool", pool->name);
+}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 struct snapshot;
+struct snapshot_pool;
 struct snapshot_service;
 
 #define METRICS_COUNTER	  "counter"
@@ -16,6 +17,9 @@ struct snapshot_service;
 void metrics_put_head(FILE *out, const char *family, const char *type, const char *help);
 /* The family's name and its first label. */
 void metrics_put_service(FILE *out, const char *family, const struct snapshot_service *svc);
+/* And its second. */
+void metrics_put_pool(FILE *out, const char *family, const struct snapshot_service *svc,
+		      const struct snapshot_pool *pool);
 /* @before: what stands in front of it, "{" or ","; @value: NULL is "unknown" */
 void metrics_put_label(FILE *out, const char *before, const char *name, const char *value);
 /* Both end the line. Millionths are written as whole numbers: %f follows the locale's comma. */
@@ -25,3 +29,5 @@ void metrics_put_millionths(FILE *out, uint64_t millionths);
 /* metrics_pools.c: all families with a label pool, and those with a label backend. */
 void metrics_write_pools(const struct snapshot *s, FILE *out);
 void metrics_write_backends(const struct snapshot *s, FILE *out);
+/* metrics_guards.c */
+void metrics_write_guards(const struct snapshot *s, FILE *out);

@@ -163,10 +163,35 @@ static int set_actual_share(json_t *o, uint64_t hits, uint64_t total)
 	       json_object_set_new(o, "actual_share_interval", json_pack("[f, f]", low, high));
 }
 
-static json_t *breaker_json(const struct snapshot_guard *b)
+/* Null where there is no cap. */
+static json_t *cap_json(uint32_t cap)
 {
-	return json_pack("{s:s, s:I, s:I}", "state", breaker_state_name(b->state), "trips",
-			 (json_int_t)b->trips, "moved_flows", (json_int_t)b->moved);
+	return cap ? json_integer(cap) : json_null();
+}
+
+/* What guards a pool, each kind only where there is one. */
+static int set_guard(json_t *o, const struct snapshot_guard *g)
+{
+	int failures = 0;
+
+	if (g->budget)
+		failures |= json_object_set_new(
+			o, "breaker",
+			json_pack("{s:s, s:i, s:I, s:I}", "state", breaker_state_name(g->state),
+				  "failures", (int)g->budget, "trips", (json_int_t)g->trips,
+				  "moved_flows", (json_int_t)g->moved));
+	if (g->failover)
+		failures |=
+			json_object_set_new(o, "syn_failover",
+					    json_pack("{s:i, s:I}", "at", (int)g->failover,
+						      "moved_flows", (json_int_t)g->failed_over));
+	if (g->flows || g->flows_per_second)
+		failures |= json_object_set_new(o, "exposure",
+						json_pack("{s:o, s:o, s:I}", "flows",
+							  cap_json(g->flows), "flows_per_second",
+							  cap_json(g->flows_per_second),
+							  "moved_flows", (json_int_t)g->capped));
+	return failures;
 }
 
 static json_t *pool_json(const struct snapshot_service *svc, const struct snapshot_pool *pool,
@@ -178,19 +203,7 @@ static json_t *pool_json(const struct snapshot_service *svc, const struct snapsh
 	failures |= json_object_set_new(o, "name", map_text(pool->name, sizeof(pool->name)));
 	failures |= json_object_set_new(o, "weight", percent(pool->weight_ppm));
 	failures |= set_actual_share(o, pool->counters.epoch_flows, service_flows);
-	if (pool->guard.flows_per_second)
-		failures |= json_object_set_new(o, "exposure",
-						json_pack("{s:i, s:I}", "flows_per_second",
-							  (int)pool->guard.flows_per_second,
-							  "moved_flows",
-							  (json_int_t)pool->guard.capped));
-	if (pool->guard.failover)
-		failures |= json_object_set_new(o, "syn_failover",
-						json_pack("{s:i, s:I}", "at",
-							  (int)pool->guard.failover, "moved_flows",
-							  (json_int_t)pool->guard.failed_over));
-	if (pool->guard.budget)
-		failures |= json_object_set_new(o, "breaker", breaker_json(&pool->guard));
+	failures |= set_guard(o, &pool->guard);
 	failures |= json_object_set_new(o, "signals", pool_signals_json(svc, pool));
 	failures |= json_object_set_new(o, "backends", backends_json(svc, pool));
 	return checked(o, failures);
