@@ -27,23 +27,18 @@ bool latency_is_seen(const struct latency *latency, const struct snapshot_servic
 	return signal_scope_is_seen(latency->scope, svc);
 }
 
-static uint64_t count_until(const struct serin_histogram *h, uint32_t buckets)
+uint64_t latency_count_until(const struct serin_histogram *h, uint32_t bucket)
 {
 	uint64_t count = 0;
 
-	for (uint32_t i = 0; i < buckets; i++)
+	for (uint32_t i = 0; i < bucket; i++)
 		count += h->bucket[i];
 	return count;
 }
 
 uint64_t latency_count(const struct serin_histogram *h)
 {
-	return count_until(h, SERIN_BUCKETS);
-}
-
-uint64_t latency_count_below(const struct serin_histogram *h, unsigned int octave)
-{
-	return count_until(h, serin_latency_bucket(1ull << octave));
+	return latency_count_until(h, SERIN_BUCKETS);
 }
 
 double latency_quantile_us(const struct serin_histogram *h, unsigned int permille)

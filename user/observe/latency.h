@@ -22,8 +22,8 @@ extern const struct latency latencies[SERIN_LATENCY_MAX];
 /* Whether a service's packets can tell it. */
 bool latency_is_seen(const struct latency *latency, const struct snapshot_service *svc);
 uint64_t latency_count(const struct serin_histogram *h);
-/* How many took less than 2^octave microseconds. */
-uint64_t latency_count_below(const struct serin_histogram *h, unsigned int octave);
+/* How many took less than what a bucket begins with. */
+uint64_t latency_count_until(const struct serin_histogram *h, uint32_t bucket);
 /*
  * latency_quantile_us() - the middle of the bucket that holds a quantile, so that it is off by a
  * sixteenth at most; of the last bucket, its least value.

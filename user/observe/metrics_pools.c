@@ -82,8 +82,12 @@ static void pool_signal(FILE *out, const char *family, const struct snapshot_ser
 	metrics_put_value(out, signal_value(arg, &pool->counters));
 }
 
-/* Of a histogram's buckets, those of whole octaves between these are told. */
-#define OCTAVE_LOW 4 /* 16 us */
+/*
+ * Of a histogram's bounds, every other one is told: four to an octave. With less, half of the answers
+ * could come a third later, and histogram_quantile() say the same.
+ */
+#define BOUND_STEP   (SERIN_STEPS / 4)
+#define BOUND_LOW_US 16
 
 static void put_bucket(FILE *out, const char *family, const struct snapshot_service *svc,
 		       const struct snapshot_pool *pool, const char *le, uint64_t count)
@@ -102,11 +106,12 @@ static void put_histogram(FILE *out, const char *family, const struct snapshot_s
 	uint64_t count = latency_count(h);
 	char text[80];
 
-	for (unsigned int octave = OCTAVE_LOW; octave <= SERIN_LATENCY_OCTAVE; octave++) {
-		unsigned int us = 1u << octave;
+	for (uint32_t i = serin_latency_bucket(BOUND_LOW_US); i <= SERIN_LATENCY_TOP;
+	     i += BOUND_STEP) {
+		unsigned int us = (unsigned int)serin_bucket_low(i);
 
 		snprintf(text, sizeof(text), "%u.%06u", us / 1000000, us % 1000000);
-		put_bucket(out, family, svc, pool, text, latency_count_below(h, octave));
+		put_bucket(out, family, svc, pool, text, latency_count_until(h, i));
 	}
 	put_bucket(out, family, svc, pool, "+Inf", count);
 	snprintf(text, sizeof(text), "%.64s_sum", family);
