@@ -138,10 +138,12 @@ static void pool_fields(void **state)
 	       " 'unreachables': 108, 'handshakes': 111, 'syn_retransmits': 112,"
 	       " 'sampled_refused': 113, 'sampled_unreachables': 114, 'resets_before_data': 115,"
 	       " 'resets_after_data': 116, 'timed_out': 117, 'closed': 118, 'failures': 121,"
-	       " 'handshake_us': {'count': 100, 'p50': 51199.5, 'p90': 86015.5, 'p99': 102399.5},"
-	       " 'client_half_us': {'count': 0, 'p50': null, 'p90': null, 'p99': null},"
-	       " 'first_byte_us': {'count': 10, 'p50': 991.5, 'p90': 991.5, 'p99': 991.5},"
-	       " 'duration_us': {'count': 0, 'p50': null, 'p90': null, 'p99': null},"
+	       " 'handshake_us': {'count': 100, 'sum': 5050000, 'p50': 51199.5, 'p90': 86015.5, "
+	       "'p99': 102399.5},"
+	       " 'client_half_us': {'count': 0, 'sum': 0, 'p50': null, 'p90': null, 'p99': null},"
+	       " 'first_byte_us': {'count': 10, 'sum': 10000, 'p50': 991.5, 'p90': 991.5, 'p99': "
+	       "991.5},"
+	       " 'duration_us': {'count': 0, 'sum': 0, 'p50': null, 'p90': null, 'p99': null},"
 	       " 'sampled': {'flows': 109, 'missed': 110, 'rate': 0.125}}");
 }
 
@@ -179,7 +181,8 @@ static void udp_has_no_handshakes(void **state)
 	expect(json_object_get(pool(0), "signals"),
 	       "{'packets_in': 1, 'bytes_in': 2, 'packets_out': 3, 'bytes_out': 4, 'flows': 5,"
 	       " 'fallbacks': 6, 'unreachables': 108, 'sampled_unreachables': 114, 'answered': 119,"
-	       " 'unanswered': 120, 'failures': 121, 'first_byte_us': {'count': 10, 'p50': 991.5,"
+	       " 'unanswered': 120, 'failures': 121, 'first_byte_us': {'count': 10, 'sum': 10000, "
+	       "'p50': 991.5,"
 	       " 'p90': 991.5, 'p99': 991.5},"
 	       " 'sampled': {'flows': 109, 'missed': 110, 'rate': 0.125}}");
 }

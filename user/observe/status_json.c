@@ -73,9 +73,9 @@ static json_t *quantile_json(const struct serin_histogram *h, unsigned int permi
 
 static json_t *latency_json(const struct serin_histogram *h)
 {
-	return json_pack("{s:I, s:o, s:o, s:o}", "count", (json_int_t)latency_count(h), "p50",
-			 quantile_json(h, 500), "p90", quantile_json(h, 900), "p99",
-			 quantile_json(h, 990));
+	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "count", (json_int_t)latency_count(h), "sum",
+			 (json_int_t)h->sum_us, "p50", quantile_json(h, 500), "p90",
+			 quantile_json(h, 900), "p99", quantile_json(h, 990));
 }
 
 static int set_latencies(json_t *o, const struct snapshot_service *svc,
