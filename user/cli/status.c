@@ -16,6 +16,7 @@
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
 #include "lib/net.h"
+#include "observe/recent.h"
 #include "observe/share.h"
 #include "observe/status_json.h"
 
@@ -275,7 +276,8 @@ static void print_service(const struct snapshot_service *s)
 	print_ports(s);
 }
 
-static int print_table(const struct snapshot *s, const char *only)
+static int print_table(const struct snapshot *s, const char *only, const struct recent *recent,
+		       uint64_t now_ms)
 {
 	struct libscols_table *t = table_new(columns, COLUMN_MAX);
 	int error;
@@ -287,7 +289,7 @@ static int print_table(const struct snapshot *s, const char *only)
 			add_service(t, &s->services[i]);
 	table_print(t);
 	table_free(t);
-	error = status_print_signals(s, only);
+	error = status_print_signals(s, only, recent, now_ms);
 	for (size_t i = 0; i < s->service_count; i++)
 		if (!only || !strcmp(only, s->services[i].name)) {
 			print_guards(&s->services[i]);
@@ -320,17 +322,27 @@ static json_t *select_json(json_t *status, const char *only)
 	return status;
 }
 
-static int show(const struct cli *cli)
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int show(const struct cli *cli, struct recent *recent)
 {
 	const char *only = cli->arg_count ? cli->args[0] : NULL;
 	struct snapshot *s = NULL;
 	struct dataplane *dp = NULL;
+	uint64_t now_ms;
 	int error;
 
 	error = dataplane_open(cli->dir, DATAPLANE_READ, &dp);
 	if (error)
 		return CLI_FAILED;
 	error = dataplane_snapshot(dp, &s);
+	now_ms = clock_ms();
 	if (!error && only)
 		error = select_service(s, only);
 	if (!error && cli->is_json) {
@@ -338,9 +350,9 @@ static int show(const struct cli *cli)
 
 		error = cli_print_json(json && only ? select_json(json, only) : json);
 	} else if (!error) {
-		error = print_table(s, only);
+		error = print_table(s, only, recent, now_ms);
 	}
-	snapshot_free(s);
+	recent_keep(recent, s, now_ms);
 	dataplane_close(dp);
 	return cli_exit_code(error);
 }
@@ -357,19 +369,24 @@ int cmd_status(const struct cli *cli)
 {
 	const struct sigaction action = {.sa_handler = on_interrupt};
 	bool is_terminal = isatty(STDOUT_FILENO);
+	struct recent recent = {0};
 	int code;
 
-	if (!cli->is_watching)
-		return show(cli);
+	if (!cli->is_watching) {
+		code = show(cli, &recent);
+		recent_free(&recent);
+		return code;
+	}
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	do {
 		if (is_terminal)
 			fputs("\033[H\033[2J", stdout);
-		code = show(cli);
+		code = show(cli, &recent);
 		fflush(stdout);
 		if (!is_interrupted && code == CLI_OK)
 			sleep(1);
 	} while (!is_interrupted && code == CLI_OK && !ferror(stdout));
+	recent_free(&recent);
 	return code;
 }
