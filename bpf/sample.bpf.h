@@ -186,7 +186,7 @@ static __always_inline __u64 keep_jiffies(const struct serin_sample *e, __u64 st
 {
 	if (state & SERIN_SAMPLE_LOST)
 		return is_wanted ? 0 : SERIN_SAMPLE_LINGER_S * (__u64)second_jiffies;
-	if (e->kind & SERIN_KIND_UDP)
+	if ((e->kind & SERIN_KIND_UDP) || !(state & SERIN_SAMPLE_OPEN))
 		return SERIN_SAMPLE_LINGER_S * (__u64)second_jiffies;
 	return (is_wanted ? SERIN_SAMPLE_QUIET_S : SERIN_SAMPLE_KEEP_S) * (__u64)second_jiffies;
 }

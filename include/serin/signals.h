@@ -185,7 +185,8 @@ serin_static_assert(sizeof(struct serin_sample) == 64, "a sample is one cache li
 #define SERIN_SAMPLE_KEEP_S  3600 /* (SERIN_SAMPLE_QUIET_S) */
 #define SERIN_SAMPLE_QUIET_S 60
 /* Lost ones (0), lest their next SYN begin another, and UDP's, lest the next datagram of a
- * conversation, which may be its last, does. */
+ * conversation, which may be its last, does; and those whose client never ended the handshake, of which
+ * a flood would leave nothing but. */
 #define SERIN_SAMPLE_LINGER_S 10
 
 /* A client that had a failure: which pool's, and when. */

@@ -406,6 +406,27 @@ static void test_what_nothing_is_seen_of_is_forgotten(void **state)
 		 &(struct latencies){{1, 1, 1}}, 0);
 }
 
+static void half_open(struct talk *t)
+{
+	talk_send(t, FRAME_SYN, 7, 0);
+	talk_answer(t, FRAME_SYN | FRAME_ACK, 70, 0);
+	talk_age_samples(SERIN_SAMPLE_LINGER_S * 1000 - 2000);
+	talk_sweep();
+	assert_int_equal(talk_count_samples(), 1);
+	talk_age_samples(4000);
+	talk_sweep();
+}
+
+/* Or a flood of them would leave no place to others. */
+static void test_what_no_client_ends_the_handshake_of_is_forgotten_soon(void **state)
+{
+	(void)state;
+	each_way(is_seen_tcp, half_open,
+		 &(struct serin_signals){
+			 .syns = 1, .syn_acks = 1, .sampled_flows = 1, .handshakes = 1},
+		 &(struct latencies){{1}}, 0);
+}
+
 /* Each latency is counted from its own beginning. */
 static void test_latencies_are_as_long_as_they_took(void **state)
 {
@@ -459,6 +480,7 @@ int main(void)
 		TEST(test_what_is_answered_in_time),
 		TEST(test_a_late_answer),
 		TEST(test_what_nothing_is_seen_of_is_forgotten),
+		TEST(test_what_no_client_ends_the_handshake_of_is_forgotten_soon),
 		TEST(test_latencies_are_as_long_as_they_took),
 	};
 
