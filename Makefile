@@ -35,7 +35,7 @@ FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long test-vm bench bench-quick bench-insn demo install lint format clean help
+.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak test-vm bench bench-quick bench-insn demo install lint format clean help
 
 all: $(B)/serin ## build serin (the default)
 
@@ -97,6 +97,9 @@ mutate: ## MUTATIONS (1000000) random and damaged packets, by every forwarding m
 
 fuzz-long: ## fuzz every parser for FUZZ_SECONDS (300) each
 	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(MAKE) --no-print-directory test SUITES=fuzz
+
+soak: ## mixed load for SOAK_SECONDS (1200): does every counter agree with the peers', and is nothing left?
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SOAK_SECONDS=$${SOAK_SECONDS:-1200} SOAK_RATE=$${SOAK_RATE:-200} SERIN_BUILD=$(abspath $(B)) tests/soak
 
 test-vm: ## the bpf and e2e suites under Linux 6.1 and 6.12 in VMs, and what verifiers say of clang 14 and 19
 	$(Q)scripts/install-deps vm clang-19 && $(MAKE) --no-print-directory all $(BPFTEST) $(TOOLS)
