@@ -55,13 +55,16 @@ lab_in client python3 "$TOOLS/mixed_client.py" "$LAB_VIP4" "${SOAK_SECONDS:-12}"
 
 # All of it ends by itself: flows, ports of fullnat, samples.
 samples=$(lab_pins | grep '/samples$')
-is_over() {
-	[[ $(serin flows -o json) == '[]' ]] &&
-		serin status -o json | jq -e '.flow_table.entries == 0 and
-			all(.services[].source_ports // empty; .used == 0)' &&
-		[[ $("$LAB_BUILD/tests/tools/living_samples" "$samples") == 0 ]]
+left() {
+	printf '%d flows, ' "$(serin flows -o json | jq length)"
+	serin status -o json | jq -j '"\(.flow_table.entries) entries, ",
+		"\([.services[].source_ports.used // 0] | add) ports, "'
+	printf '%d samples' "$("$LAB_BUILD/tests/tools/living_samples" "$samples")"
 }
-lab_wait_for 60 is_over
+is_over() {
+	[[ $(left) == '0 flows, 0 entries, 0 ports, 0 samples' ]]
+}
+(lab_wait_for 60 is_over) || fail "left when it was over: $(left)"
 
 kill "$watch"
 wait "$watch" || fail "the watch ended with $?"

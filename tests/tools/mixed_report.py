@@ -189,7 +189,7 @@ def judge_growth():
     print(f"  most flows at once {max(r['entries'] for r in readings):,}, in the end {last['entries']}")
     print(f"  agent: {rss:,.0f} kB in the middle, {last['rss_kb']:,} kB in the end; files {fds}, "
           f"{last_fds}; maps {maps[0]:,} bytes, {maps[-1]:,}")
-    wrong.extend(watch["wrong"])
+    wrong[:0] = watch["wrong"]
     judge("flows left", 0, last["entries"])
     judge("files of the agent", fds, last_fds)
     judge("bytes of maps", maps[len(maps) // 2], maps[-1])
