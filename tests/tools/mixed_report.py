@@ -55,6 +55,7 @@ def read_serin():
         for pool in service["pools"]:
             of = pools[pool["name"]] = {k: v for k, v in pool["signals"].items() if k != "sampled"}
             of.update({k: v["count"] for k, v in of.items() if isinstance(v, dict)})
+            of["resets"] = of.get("resets_before_data", 0) + of.get("resets_after_data", 0)
             of["sampled"] = pool["signals"]["sampled"]["flows"]
             of["missed"] = pool["signals"]["sampled"]["missed"]
     return services
@@ -135,8 +136,8 @@ def rows_tcp(of):
     yield "  never ended: half open, scans", raw, ["handshakes", "client_half_us"]
     yield "refused", of["refused"], ["refused"]
     yield "timed out", of["timed_out"], ["timed_out"]
-    yield "resets by backends", (of["refused"] + of["was_reset"] + of["ack_scan"]), [
-        "resets_by_backend"]
+    # Not resets_by_backend: what reaches a socket that has reset draws one more, which only kernels count.
+    yield "reset by backends", of["was_reset"], ["resets"]
     yield "resets by clients", cut + of["syn_scan"], ["resets_by_client"]
     yield "answered and closed", of["answered"], ["closed"]
 
