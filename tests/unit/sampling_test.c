@@ -75,11 +75,12 @@ static void a_wavering_rate_changes_nothing(void **state)
 		assert_int_equal(sampling_judge(shift, flows), shift);
 }
 
-static void it_rises_at_once_and_falls_by_steps(void **state)
+static void it_rises_and_falls_at_once(void **state)
 {
 	(void)state;
 	assert_int_equal(sampling_judge(0, SAMPLING_MOST << 7), 7);
-	assert_int_equal(sampling_judge(7, 0), 6);
+	assert_int_equal(sampling_judge(7, SAMPLING_FEW << 2), 2);
+	assert_int_equal(sampling_judge(7, 0), 0);
 }
 
 static void what_cannot_be_is_bounded(void **state)
@@ -96,7 +97,7 @@ int main(void)
 		cmocka_unit_test(few_flows_are_all_sampled),
 		cmocka_unit_test(of_many_as_many_as_are_wanted),
 		cmocka_unit_test(a_wavering_rate_changes_nothing),
-		cmocka_unit_test(it_rises_at_once_and_falls_by_steps),
+		cmocka_unit_test(it_rises_and_falls_at_once),
 		cmocka_unit_test(what_cannot_be_is_bounded),
 	};
 

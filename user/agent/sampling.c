@@ -18,8 +18,8 @@ uint8_t sampling_judge(uint8_t shift, uint64_t flows_per_s)
 {
 	if (shift > SAMPLING_SHIFT_MAX)
 		shift = SAMPLING_SHIFT_MAX;
-	if (shift && flows_per_s >> (shift - 1) <= SAMPLING_FEW)
-		return (uint8_t)(shift - 1);
+	while (shift && flows_per_s >> (shift - 1) <= SAMPLING_FEW)
+		shift--;
 	while (shift < SAMPLING_SHIFT_MAX && flows_per_s >> shift > SAMPLING_MOST)
 		shift++;
 	return shift;

@@ -16,7 +16,7 @@ struct sampling;
 #define SAMPLING_FEW	   (SAMPLING_MOST / 2) /* twice as many, if that is no more than this */
 #define SAMPLING_SHIFT_MAX SERIN_SAMPLE_SHIFT_MAX
 
-/* The next shift of a pool with one. Pure. It rises at once and falls a step at a time. */
+/* The next shift of a pool with one. Pure. */
 uint8_t sampling_judge(uint8_t shift, uint64_t flows_per_s);
 
 struct sampling *sampling_new(void);
