@@ -406,3 +406,20 @@ const char *event_cause_name(enum serin_event_cause cause);
 
 /* "closed", "open", "probing". */
 const char *breaker_state_name(enum serin_breaker_state state);
+
+/* ---- what this host can do, for those who ask before they apply ---- */
+
+/* How many kinds of programs, maps and helpers that the program needs the kernel has not, or -errno
+ * (-EPERM: asking takes CAP_BPF). @names: of those, with commas between; @asked: how many there are */
+int dataplane_missing_features(char *names, size_t size, unsigned int *asked);
+/* Loads the program with small maps and lets go of it. Says why it cannot. */
+int dataplane_try_load(void);
+/* Bytes that maps of a model's limits take from the start; 0: cannot be told. */
+uint64_t dataplane_memory(const struct model *m);
+/* Is there what an apply left that was killed before it was done? */
+bool dataplane_has_leftovers(const char *dir);
+
+#define DATAPLANE_PROGRAM_LEN 64
+
+/* A BPF program by its name, where this process may ask for that, and id. */
+void dataplane_describe_program(uint32_t id, char text[DATAPLANE_PROGRAM_LEN]);

@@ -212,6 +212,37 @@ static int keep_fds(struct dataplane *dp, struct serin_bpf *skel, bool with_maps
 	return error;
 }
 
+static bool is_per_cpu(enum bpf_map_type type)
+{
+	return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH;
+}
+
+/* What is allocated as soon as the map is made. */
+static uint64_t bytes_of(const struct bpf_map *map)
+{
+	uint64_t value = (bpf_map__value_size(map) + 7ull) & ~7ull;
+
+	if (bpf_map__map_flags(map) & BPF_F_NO_PREALLOC)
+		return 0;
+	return value * bpf_map__max_entries(map) *
+	       (is_per_cpu(bpf_map__type(map)) ? (uint64_t)libbpf_num_possible_cpus() : 1);
+}
+
+uint64_t dataplane_memory(const struct model *m)
+{
+	struct serin_meta meta = make_meta(m);
+	struct serin_bpf *skel = serin_bpf__open();
+	struct bpf_map *map;
+	uint64_t bytes = 0;
+
+	if (!skel)
+		return 0;
+	if (!set_sizes(skel, &meta))
+		bpf_object__for_each_map(map, skel->obj) bytes += bytes_of(map);
+	serin_bpf__destroy(skel);
+	return bytes;
+}
+
 int dp_load(struct dataplane *dp, const struct model *m)
 {
 	struct serin_meta meta = make_meta(m);

@@ -206,17 +206,17 @@ int dp_each_link(struct dataplane *dp, int (*visit)(const char *name, uint32_t i
 	return error;
 }
 
-static void describe_program(uint32_t id, char text[64])
+void dataplane_describe_program(uint32_t id, char text[DATAPLANE_PROGRAM_LEN])
 {
 	struct bpf_prog_info info = {};
 	uint32_t len = sizeof(info);
 	int fd = bpf_prog_get_fd_by_id(id);
 
-	snprintf(text, 64, "id %u", id);
+	snprintf(text, DATAPLANE_PROGRAM_LEN, "id %u", id);
 	if (fd < 0)
 		return;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.name[0])
-		snprintf(text, 64, "\"%s\" (id %u)", info.name, id);
+		snprintf(text, DATAPLANE_PROGRAM_LEN, "\"%s\" (id %u)", info.name, id);
 	close(fd);
 }
 
@@ -224,7 +224,7 @@ int dp_interface_check(struct dataplane *dp, struct rtnl *rtnl,
 		       const struct model_interface *wanted, struct dp_interface *out)
 {
 	uint32_t ifindex = 0, ours = 0;
-	char program[64];
+	char program[DATAPLANE_PROGRAM_LEN];
 	int error;
 
 	memset(out, 0, sizeof(*out));
@@ -243,7 +243,7 @@ int dp_interface_check(struct dataplane *dp, struct rtnl *rtnl,
 	out->had_other_mode = ours && ours == out->link.xdp_prog_id && !out->is_attached;
 	if (!out->link.xdp_prog_id || ours == out->link.xdp_prog_id)
 		return 0;
-	describe_program(out->link.xdp_prog_id, program);
+	dataplane_describe_program(out->link.xdp_prog_id, program);
 	log_error("interface %s: another XDP program, %s, is attached to it; nothing was touched. "
 		  "If it is not needed: `ip link set dev %s xdp off`",
 		  wanted->name, program, wanted->name);
