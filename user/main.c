@@ -31,6 +31,8 @@ const struct cli_verb cli_verbs[] = {
 	 OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_SINCE), 0, 1, cmd_events},
 	{"agent", "", "the daemon: follows neighbours, logs events, serves /metrics",
 	 OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_LISTEN), 0, 0, cmd_agent},
+	{"doctor", "[FILE]", "what on this host would stop or slow Serin, and how to mend it",
+	 OPT_BIT(OPT_OUTPUT), 0, 1, cmd_doctor},
 	{"version", "", "the version of serin and of its maps", 0, 0, 0, cmd_version},
 	{"help", "[VERB]", "this list, or one verb's options", 0, 0, 1, cmd_help},
 	{},

@@ -39,7 +39,7 @@ struct libscols_line *table_row(struct libscols_table *t, struct libscols_line *
 
 void table_set(struct libscols_line *row, size_t column, const char *format, ...)
 {
-	char text[256];
+	char text[512];
 	va_list args;
 
 	if (!row)
