@@ -35,7 +35,7 @@ FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak test-vm bench bench-quick bench-insn demo install lint format clean help
+.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak test-vm bench bench-quick bench-insn demo install install-unit lint format clean help
 
 all: $(B)/serin ## build serin (the default)
 
@@ -118,8 +118,12 @@ bench-insn: ## instructions per packet, counted in a VM, against the committed b
 demo: ## shift a canary 0 -> 100 -> 0 % under real traffic, in namespaces
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SERIN_BUILD=$(abspath $(B)) scripts/demo
 
-install: all ## install serin under PREFIX (/usr/local)
+install: all install-unit ## install serin and its unit under PREFIX (/usr/local)
 	$(Q)install -D -m 0755 $(B)/serin $(DESTDIR)$(PREFIX)/sbin/serin
+
+install-unit:
+	$(Q)install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	$(Q)sed 's|/usr/local/|$(PREFIX)/|' systemd/serin.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/serin.service
 
 lint: ## formatting, shell scripts, sizes of functions and files
 	$(Q)scripts/lint

@@ -180,6 +180,15 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	return sd_event_exit(agent->event, EXIT_DONE);
 }
 
+/* systemd holds the unit for reloading until it hears READY=1. */
+static void tell_reloading(const struct agent *agent)
+{
+	uint64_t now_us = 0;
+
+	sd_event_now(agent->event, CLOCK_MONOTONIC, &now_us);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us);
+}
+
 /* Whatever is wrong with the file, what runs goes on as it is. */
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
@@ -191,11 +200,13 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 		log_warning("SIGHUP: the agent was given no file to apply");
 		return 0;
 	}
+	tell_reloading(agent);
 	if (apply_config(agent, "SIGHUP") == EXIT_DONE)
 		log_info("%s is applied again", agent->options->config_path);
 	else
 		log_warning("what runs is kept");
 	neighbours_kick(agent->neighbours);
+	sd_notify(0, "READY=1");
 	return 0;
 }
 
