@@ -73,16 +73,16 @@ int ethtool_rx_queues(const char *nic, uint32_t *queues, uint32_t *most)
 
 static int count_features(const char *nic, uint32_t *out)
 {
-	struct {
+	union {
 		struct ethtool_sset_info info;
-		uint32_t length;
+		uint32_t words[sizeof(struct ethtool_sset_info) / sizeof(uint32_t) + 1];
 	} sets = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES}};
 	int error = ask(nic, &sets);
 
 	if (!error && !sets.info.sset_mask)
 		error = -EOPNOTSUPP;
 	if (!error)
-		*out = sets.length;
+		*out = sets.info.data[0];
 	return error;
 }
 
