@@ -70,7 +70,7 @@ counts_more() {
 	(($(metric) > 0))
 }
 lab_wait_for 20 counts_more
-grep -q 'level=info msg="event" kind=ports_exhausted service="tight" pool="stable" .* cause=' \
+grep -q 'level=info msg="event" kind=ports_exhausted service=tight pool=stable .* cause=' \
 	"$LAB_TMP/agent.log" || fail "the agent's log: $(cat "$LAB_TMP/agent.log")"
 said=$(lab_in lb curl -sf http://127.0.0.1:10717/metrics | promtool check metrics 2>&1) ||
 	fail "promtool: $said"

@@ -23,18 +23,26 @@ struct agent_events {
 static void tell(const struct event_view *v)
 {
 	char client[NET_ENDPOINT_LEN], backend[NET_ENDPOINT_LEN] = "";
-	char fields[512];
+	char count[24], total[24], sequence[24];
+	const struct log_field fields[] = {
+		{"kind", event_kind_name(v->kind)},
+		{"service", v->service},
+		{"pool", v->pool},
+		{"backend", backend},
+		{"client", client},
+		{"count", count},
+		{"total", total},
+		{"cause", event_cause_name(v->cause)},
+		{"sequence", sequence},
+	};
 
+	net_format_endpoint(&v->client, v->client_port, client);
 	if (v->has_backend)
 		net_format_endpoint(&v->backend, v->backend_port, backend);
-	snprintf(fields, sizeof(fields),
-		 "kind=%s service=\"%s\" pool=\"%s\" backend=\"%s\" client=\"%s\" count=%llu "
-		 "total=%llu cause=%s sequence=%llu",
-		 event_kind_name(v->kind), v->service, v->pool, backend,
-		 net_format_endpoint(&v->client, v->client_port, client),
-		 (unsigned long long)v->count, (unsigned long long)v->total,
-		 event_cause_name(v->cause), (unsigned long long)v->sequence);
-	log_fields(LOG_LEVEL_INFO, "event", fields);
+	snprintf(count, sizeof(count), "%llu", (unsigned long long)v->count);
+	snprintf(total, sizeof(total), "%llu", (unsigned long long)v->total);
+	snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)v->sequence);
+	log_fields(LOG_LEVEL_INFO, "event", fields, sizeof(fields) / sizeof(*fields));
 }
 
 static void tell_lost(struct agent_events *a)

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Owns messages to people: one line each, on stderr, results never. */
+/*
+ * Owns messages to people: one line each, on stderr, results never. A verb's are text ("serin:
+ * error: …"); a daemon's are logfmt (ts, level, msg and fields), or where stderr is the journal,
+ * entries of it with PRIORITY, MESSAGE and a SERIN_KEY for each field.
+ */
 #pragma once
+
+#include <stddef.h>
 
 enum log_level {
 	LOG_LEVEL_ERROR,
@@ -9,11 +15,20 @@ enum log_level {
 	LOG_LEVEL_MAX,
 };
 
-/* "serin: error: …". Text on a verb's stderr; with log_as_daemon(), logfmt: time, level, msg. */
+/* What machines look for. */
+struct log_field {
+	const char *key; /* lower case letters and _ */
+	const char *value;
+};
+
+#define LOG_FIELDS_MAX 16
+
 void log_message(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The same, with what machines look for: "key=value key=\"value\"", printed as it is. */
-void log_fields(enum log_level level, const char *text, const char *fields);
+/* The same with fields, at most LOG_FIELDS_MAX. */
+void log_fields(enum log_level level, const char *text, const struct log_field *fields,
+		size_t count);
+/* From now on as a daemon does. */
 void log_as_daemon(void);
 
 #define log_error(...)	 log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
