@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The agent with no more rights than its unit gives it: root without any capability but three, on a
-# BPF file system that is root's alone. It loads, attaches, follows, counts and reloads,
+# BPF file system that is root's alone. It loads, attaches, follows, counts, reloads and settles,
 # and does not complain.
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
@@ -50,6 +50,10 @@ is_gone() {
 }
 lab_wait_for 5 is_gone
 expect_clean "$(load "$LAB_VIP4" 80 --count 200 --requests 400)"
+is_settled() {
+	serin status -o json | jq -e '[.services[].settled] == [true, true]'
+}
+lab_wait_for 60 is_settled
 ! grep -E 'level=(error|warning)' "$LAB_TMP/agent.log" || fail "the agent complains"
 lab_stop "$agent"
 expect_clean "$(load "$LAB_VIP4" 80 --count 200 --requests 400)"

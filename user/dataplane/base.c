@@ -61,15 +61,15 @@ static size_t open_tables(struct settling *s, size_t first, int *error)
 	s->base.count = 0;
 	for (i = first; i < s->in_use.count; i++) {
 		uint32_t id = (uint32_t)s->in_use.values[i];
-		int fd = id ? bpf_map_get_fd_by_id(id) : -1;
+		int fd = id ? dp_inner_open(s->dp, DP_MAP_TABLES, s->in_use.keys[i], id) : -1;
 
 		if (fd >= 0) {
 			dp_outer_add(&s->base, s->in_use.keys[i], fd);
 		} else if (!id) { /* an apply was killed before it made one */
 			*error = add_gone(s, s->in_use.keys[i]);
 		} else {
-			if (errno != EMFILE || i == first)
-				*error = -errno;
+			if (fd != -EMFILE || i == first)
+				*error = fd;
 			break;
 		}
 	}

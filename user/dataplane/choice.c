@@ -21,7 +21,8 @@ void dp_choice_open(struct dataplane *dp, uint32_t service, struct dp_choice *ou
 
 int dp_choice_set_table(struct dp_choice *c, uint32_t pool, uint32_t id)
 {
-	c->table_error[pool] = dp_table_open_id(id, &c->tables[pool]);
+	c->table_error[pool] =
+		dp_table_open_id(c->dp, dp_pool_index(c->service, pool), id, &c->tables[pool]);
 	return c->table_error[pool];
 }
 
@@ -34,8 +35,8 @@ void dp_choice_close(struct dp_choice *c)
 static int word_of(struct dp_choice *c, uint8_t pool, uint32_t slot, uint32_t *word)
 {
 	if (c->table_error[pool] == 1)
-		c->table_error[pool] = dp_table_open(
-			c->dp, DP_MAP_TABLES, dp_pool_index(c->service, pool), &c->tables[pool]);
+		c->table_error[pool] =
+			dp_table_open(c->dp, dp_pool_index(c->service, pool), &c->tables[pool]);
 	if (c->table_error[pool])
 		return c->table_error[pool];
 	*word = dp_table_word(&c->tables[pool], slot);

@@ -217,9 +217,9 @@ struct dp_table {
 	const uint64_t *elements; /* a word each, in the lower half */
 	uint32_t size;
 };
-int dp_table_open(struct dataplane *dp, enum dp_map map, uint32_t pool_index, struct dp_table *out);
+int dp_table_open(struct dataplane *dp, uint32_t pool_index, struct dp_table *out);
 uint32_t dp_table_word(const struct dp_table *t, uint32_t slot);
-int dp_table_open_id(uint32_t id, struct dp_table *out);
+int dp_table_open_id(struct dataplane *dp, uint32_t pool_index, uint32_t id, struct dp_table *out);
 void dp_table_close(struct dp_table *t);
 /* Bytes: elements are 8 apart, whatever their size. */
 size_t dp_table_length(uint32_t size);
@@ -239,6 +239,14 @@ void dp_outer_add(struct dp_outer *o, uint32_t pool_index, int fd);
 int dp_outer_set(struct dataplane *dp, enum dp_map map, struct dp_outer *o);
 int dp_outer_remove(struct dataplane *dp, enum dp_map map, struct dp_outer *o);
 int dp_outer_look_up(struct dataplane *dp, enum dp_map map, struct dp_outer *o);
+
+/* ---- inner.c: maps within maps, by a way in that does not take CAP_SYS_ADMIN ---- */
+
+/* The fd of what a map of maps holds, whose id it said; -EPERM: it takes CAP_SYS_ADMIN after all. */
+int dp_inner_open(const struct dataplane *dp, enum dp_map map, uint32_t key, uint32_t id);
+/* After it was put in, and when it was taken out. */
+void dp_inner_pin(const struct dataplane *dp, enum dp_map map, uint32_t key, int fd);
+void dp_inner_unpin(const struct dataplane *dp, enum dp_map map, uint32_t key);
 
 /* ---- swaps.c: new tables ---- */
 

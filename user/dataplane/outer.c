@@ -117,11 +117,17 @@ static int run(struct dataplane *dp, enum dp_map map, struct dp_outer *o, enum o
 
 int dp_outer_set(struct dataplane *dp, enum dp_map map, struct dp_outer *o)
 {
-	return run(dp, map, o, SET);
+	int error = run(dp, map, o, SET);
+
+	for (size_t i = 0; !error && map == DP_MAP_TABLES && i < o->count; i++)
+		dp_inner_pin(dp, map, o->keys[i], o->values[i]);
+	return error;
 }
 
 int dp_outer_remove(struct dataplane *dp, enum dp_map map, struct dp_outer *o)
 {
+	for (size_t i = 0; map == DP_MAP_TABLES && i < o->count; i++)
+		dp_inner_unpin(dp, map, o->keys[i]);
 	return run(dp, map, o, REMOVE);
 }
 

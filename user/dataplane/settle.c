@@ -179,8 +179,7 @@ int dp_settle_find(struct dataplane *dp, uint8_t *is_due)
 		is_due[id] = may_settle(dp, id, now_jiffies);
 	if (!error)
 		error = dp_flows_agree(dp, is_due);
-	if (error ==
-	    -EPERM) /* tables within maps are opened by CAP_SYS_ADMIN alone: others wait for it */
+	if (error == -EPERM) /* one whose table only CAP_SYS_ADMIN opens: it waits */
 		memset(is_due, 0, dp->meta.max_services);
 	else if (error)
 		log_error("cannot tell what has settled: %s", strerror(-error));

@@ -101,15 +101,15 @@ int dp_source_table_open(struct dataplane *dp, uint32_t service, struct dp_flow_
 {
 	int protection = PROT_READ | (dp->access == DATAPLANE_WRITE ? PROT_WRITE : 0);
 	bool is_v4 = is_v4_service(dp, service);
-	int outer = dp->map_fd[is_v4 ? DP_MAP_SOURCE_TABLES4 : DP_MAP_SOURCE_TABLES6];
+	enum dp_map outer = is_v4 ? DP_MAP_SOURCE_TABLES4 : DP_MAP_SOURCE_TABLES6;
 	uint32_t id;
 	int error, fd;
 
-	if (bpf_map_lookup_elem(outer, &service, &id))
+	if (bpf_map_lookup_elem(dp->map_fd[outer], &service, &id))
 		return -errno;
-	fd = bpf_map_get_fd_by_id(id);
+	fd = dp_inner_open(dp, outer, service, id);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	error = map_table(fd, is_v4, dp->source_sets[service].buckets, protection, out);
 	close(fd);
 	return error;
@@ -171,15 +171,17 @@ int dp_sources_make(struct dataplane *dp, uint32_t service, const struct model_s
 {
 	struct serin_source_set set = set_of(dp, m);
 	bool is_v4 = net_is_v4(&m->sources[0].prefix);
-	int outer = dp->map_fd[is_v4 ? DP_MAP_SOURCE_TABLES4 : DP_MAP_SOURCE_TABLES6];
+	enum dp_map outer = is_v4 ? DP_MAP_SOURCE_TABLES4 : DP_MAP_SOURCE_TABLES6;
 	int error = clear_counters(dp, service), fd = -1;
 
 	if (!error) {
 		fd = make_table(&set, is_v4);
 		error = fd < 0 ? fd : 0;
 	}
-	if (!error && bpf_map_update_elem(outer, &service, &fd, BPF_ANY))
+	if (!error && bpf_map_update_elem(dp->map_fd[outer], &service, &fd, BPF_ANY))
 		error = -errno;
+	if (!error)
+		dp_inner_pin(dp, outer, service, fd);
 	if (fd >= 0)
 		close(fd);
 	if (error)
@@ -193,8 +195,10 @@ int dp_sources_make(struct dataplane *dp, uint32_t service, const struct model_s
 void dp_sources_free(struct dataplane *dp, uint32_t service)
 {
 	memset(&dp->source_sets[service], 0, sizeof(dp->source_sets[service]));
-	bpf_map_delete_elem(dp->map_fd[DP_MAP_SOURCE_TABLES4], &service);
-	bpf_map_delete_elem(dp->map_fd[DP_MAP_SOURCE_TABLES6], &service);
+	for (enum dp_map outer = DP_MAP_SOURCE_TABLES4; outer <= DP_MAP_SOURCE_TABLES6; outer++) {
+		dp_inner_unpin(dp, outer, service);
+		bpf_map_delete_elem(dp->map_fd[outer], &service);
+	}
 }
 
 /* ---- counters ---- */

@@ -83,10 +83,10 @@ static int find_before(struct dp_swaps *q)
  * Which slots have had another backend since the base: those that had in the table before, and
  * those that get another one now. With no table before, or one of another size, all of them.
  */
-static void mark_changed(const struct swap *s)
+static void mark_changed(struct dataplane *dp, const struct swap *s)
 {
 	struct dp_table before = {};
-	bool has_before = s->before_id && !dp_table_open_id(s->before_id, &before) &&
+	bool has_before = s->before_id && !dp_table_open_id(dp, s->index, s->before_id, &before) &&
 			  before.size == s->size;
 
 	for (uint32_t i = 0; i < s->size; i++)
@@ -131,7 +131,7 @@ static size_t make_tables(struct dp_swaps *q, size_t first, int *error)
 		if (!s->words)
 			continue;
 		if (!is_unborn(q, s))
-			mark_changed(s);
+			mark_changed(q->dp, s);
 		s->fd = make_table(s->words, s->size);
 		if (s->fd >= 0)
 			continue;

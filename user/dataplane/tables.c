@@ -112,16 +112,16 @@ size_t dp_table_length(uint32_t size)
 	return size * sizeof(uint64_t);
 }
 
-int dp_table_open_id(uint32_t id, struct dp_table *out)
+int dp_table_open_id(struct dataplane *dp, uint32_t pool_index, uint32_t id, struct dp_table *out)
 {
 	struct bpf_map_info info = {};
 	uint32_t len = sizeof(info);
 	void *elements;
 	int error = 0, fd;
 
-	fd = bpf_map_get_fd_by_id(id);
+	fd = dp_inner_open(dp, DP_MAP_TABLES, pool_index, id);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		error = -errno;
 	elements =
@@ -136,13 +136,13 @@ int dp_table_open_id(uint32_t id, struct dp_table *out)
 	return 0;
 }
 
-int dp_table_open(struct dataplane *dp, enum dp_map map, uint32_t pool_index, struct dp_table *out)
+int dp_table_open(struct dataplane *dp, uint32_t pool_index, struct dp_table *out)
 {
 	uint32_t id;
 
-	if (bpf_map_lookup_elem(dp->map_fd[map], &pool_index, &id))
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_TABLES], &pool_index, &id))
 		return -errno;
-	return dp_table_open_id(id, out);
+	return dp_table_open_id(dp, pool_index, id, out);
 }
 
 uint32_t dp_table_word(const struct dp_table *t, uint32_t slot)
