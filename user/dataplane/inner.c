@@ -53,6 +53,8 @@ void dp_inner_pin(const struct dataplane *dp, enum dp_map map, uint32_t key, int
 
 	if (inner_path(dp, map, key, path))
 		return;
+	if (!bpf_obj_pin(fd, path) || errno != EEXIST)
+		return;
 	unlink(path);
 	bpf_obj_pin(fd, path);
 }
