@@ -27,7 +27,7 @@ static struct serin_seat *open_seats(const struct dataplane *dp, uint32_t pool_i
 
 	if (!count || bpf_map_lookup_elem(dp->map_fd[DP_MAP_SEATS], &pool_index, &id))
 		return NULL;
-	fd = bpf_map_get_fd_by_id(id);
+	fd = dp_inner_open(dp, DP_MAP_SEATS, pool_index, id);
 	if (fd < 0)
 		return NULL;
 	seats = map_seats(fd, count);
@@ -52,6 +52,8 @@ static int make_seats(const struct dataplane *dp, uint32_t pool_index, uint32_t 
 		memcpy(new, old, kept * sizeof(*new));
 	if (!error && bpf_map_update_elem(dp->map_fd[DP_MAP_SEATS], &pool_index, &fd, BPF_ANY))
 		error = -errno;
+	if (!error)
+		dp_inner_pin(dp, DP_MAP_SEATS, pool_index, fd);
 	if (old)
 		munmap(old, kept * sizeof(*old));
 	if (new)
@@ -74,6 +76,8 @@ int dp_seats_set(struct dataplane *dp, uint32_t pool_index, uint32_t count)
 		error = make_seats(dp, pool_index, had, count);
 	else if (bpf_map_delete_elem(dp->map_fd[DP_MAP_SEATS], &pool_index) && errno != ENOENT)
 		error = -errno;
+	if (!count)
+		dp_inner_unpin(dp, DP_MAP_SEATS, pool_index);
 	if (!error)
 		__atomic_store_n(&g->flows, count, __ATOMIC_RELEASE);
 	return error;
