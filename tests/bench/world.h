@@ -376,7 +376,8 @@ static inline void world_unload(void)
 		close(world.serin_fd);
 	world.serin_fd = -1;
 	world.subject_fd = -1; /* another program's soon */
-	if (!dataplane_probe(WORLD_DIR) && dataplane_detach(WORLD_DIR, false, changes))
+	if (!dataplane_probe(WORLD_DIR) &&
+	    dataplane_detach(WORLD_DIR, &world_author, false, changes))
 		die("cannot detach");
 	fclose(changes);
 	world_wait_detached();

@@ -237,7 +237,7 @@ static inline void lab_detach(void)
 	if (lab_program >= 0)
 		close(lab_program);
 	lab_program = -1;
-	assert_int_equal(dataplane_detach(LAB_DIR, false, changes), 0);
+	assert_int_equal(dataplane_detach(LAB_DIR, &lab_author, false, changes), 0);
 	fclose(changes);
 }
 

@@ -266,7 +266,7 @@ static void test_detaching(void **state)
 	char *before = lab_status();
 
 	(void)state;
-	assert_int_equal(dataplane_detach(LAB_DIR, true, changes), 0);
+	assert_int_equal(dataplane_detach(LAB_DIR, &lab_author, true, changes), 0);
 	fclose(changes);
 	assert_non_null(strstr(lab_changes, "- interface front\n"));
 	assert_non_null(strstr(lab_changes, "- interface back\n"));

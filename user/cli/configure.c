@@ -64,7 +64,9 @@ static bool is_confirmed(const struct cli *cli)
 
 int cmd_detach(const struct cli *cli)
 {
+	const struct dataplane_author author = {.actor = "detach", .reason = cli->reason};
+
 	if (!cli->is_dry_run && !is_confirmed(cli))
 		return CLI_USAGE;
-	return cli_exit_code(dataplane_detach(cli->dir, cli->is_dry_run, stdout));
+	return cli_exit_code(dataplane_detach(cli->dir, &author, cli->is_dry_run, stdout));
 }

@@ -217,6 +217,27 @@ static int settle(struct dataplane *dp, struct plan *p, bool dry_run)
 	return count < 0 || dry_run ? count : dp_settle(dp, p->settles);
 }
 
+/* Of a first load that failed nothing is left. */
+static int commit(struct dataplane *dp, struct rtnl *rtnl, struct plan *p, struct unwanted *u,
+		  const struct apply_options *options)
+{
+	struct live_change *change = options->author->change;
+	bool is_fresh = !dp->is_published;
+	int error;
+
+	dp_change_begin(dp, options->author, -1);
+	error = is_fresh ? commit_fresh(dp, rtnl, p, options->author)
+			 : commit_running(dp, rtnl, p, u, options->author);
+	fflush(p->changes);
+	if (!change)
+		return error;
+	if (!error || !is_fresh)
+		dp_change_end(dp, options->author, -1);
+	change->is_made = error || p->change_count;
+	change->told = strdup(*options->told);
+	return error;
+}
+
 static int run_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 		    const struct apply_options *options)
 {
@@ -231,8 +252,7 @@ static int run_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 	if (error)
 		return error;
 	if (!options->dry_run)
-		error = is_fresh ? commit_fresh(dp, rtnl, p, options->author)
-				 : commit_running(dp, rtnl, p, &u, options->author);
+		error = commit(dp, rtnl, p, &u, options);
 	fflush(p->changes);
 	if (!error)
 		fputs(*options->told, options->changes);

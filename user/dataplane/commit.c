@@ -20,7 +20,7 @@ static struct serin_hashing hashing_of(const struct service_plan *s)
 {
 	return (struct serin_hashing){
 		.flow_key = serin_flow_key(&s->vip),
-		.split_key = serin_split_key(s->model->seed),
+		.split_key = serin_split_key(s->seed),
 		.table_size = s->model->table_size,
 		.affinity = s->model->affinity,
 		.client_prefix6 = s->model->client_prefix6,
@@ -142,7 +142,7 @@ static int commit_services(struct dataplane *dp, const struct plan *p)
 		if (error)
 			break;
 		plan_commit_forwarding(dp, s);
-		dp->info[s->id].seed = s->model->seed;
+		dp->info[s->id].seed = s->seed;
 		dp->info[s->id].table_size = s->model->table_size;
 	}
 	if (error)

@@ -27,6 +27,7 @@
 #include <serin/info.h>
 #include <serin/signals.h>
 
+#include "model/live.h"
 #include "model/model.h"
 
 #define DATAPLANE_DEFAULT_DIR "/sys/fs/bpf/serin"
@@ -43,6 +44,8 @@ enum dataplane_access {
 struct dataplane_author {
 	const char *actor;  /* the verb */
 	const char *reason; /* --reason, or "" */
+	/* Receives what was changed, to be kept elsewhere; NULL: nobody wants to know. */
+	struct live_change *change;
 };
 
 /* 0 if something is loaded, -ENOENT if not, -EPROTO; says nothing. */
@@ -61,7 +64,8 @@ int dataplane_check(const struct model *m);
  * @dir: the pin directory; @m: the wanted state; @dry_run: only tell what would change
  * @changes: receives one line per difference, "no changes" if none
  *
- * Live weights and drained backends survive. Every step leaves a state that forwards: what is new
+ * Live weights and drained backends survive; where nothing is loaded, those of m->remembered are in
+ * force from the first packet on. Every step leaves a state that forwards: what is new
  * is complete before it is reachable, what goes is unreachable before it is freed, so being killed
  * between any two of them loses nothing and the next apply finishes the work.
  */
@@ -69,7 +73,11 @@ int dataplane_apply(const char *dir, const struct model *m, const struct datapla
 		    bool dry_run, FILE *changes);
 
 /* Takes the program off its NICs and removes the pins. @dry_run: only tell. */
-int dataplane_detach(const char *dir, bool dry_run, FILE *changes);
+int dataplane_detach(const char *dir, const struct dataplane_author *author, bool dry_run,
+		     FILE *changes);
+
+/* What a change has left: all services. @read_ns: as struct live_change's made_ns */
+int dataplane_live(struct dataplane *dp, struct live **out, uint64_t *read_ns);
 
 /* One pool's new weight; the primary takes the rest. */
 struct dataplane_weight {

@@ -170,6 +170,14 @@ void dp_service_changed(struct dataplane *dp, uint32_t service);
 void dp_service_set_flags(struct dataplane *dp, uint32_t service, uint8_t flags);
 void dp_note_change(struct dataplane *dp, uint32_t service, const struct dataplane_author *author);
 
+/* ---- live.c: an account of what changes, for authors who want one ---- */
+
+/* Around what is written. @service: an id, or -1 for all */
+void dp_change_begin(const struct dataplane *dp, const struct dataplane_author *author,
+		     int64_t service);
+void dp_change_end(const struct dataplane *dp, const struct dataplane_author *author,
+		   int64_t service);
+
 /* ---- signals.c: what is counted ---- */
 
 /* At first one flow in 64 of a primary is sampled, and every one of another pool. */

@@ -217,8 +217,8 @@ static int plan_pools(struct dataplane *dp, struct plan *p, struct service_plan 
 	return 0;
 }
 
-static bool live_weight(const struct dataplane *dp, uint32_t service,
-			const struct split_layout *live, const char *pool, uint32_t *ppm)
+static bool running_weight(const struct dataplane *dp, uint32_t service,
+			   const struct split_layout *live, const char *pool, uint32_t *ppm)
 {
 	int slot = dp_pool_find(dp, service, pool);
 
@@ -261,7 +261,10 @@ static void plan_split(struct dataplane *dp, struct plan *p, struct service_plan
 	for (size_t i = 0; i < m->pool_count; i++) {
 		ppm[i] = m->pools[i].weight_ppm;
 		if (running && i != m->primary)
-			is_kept[i] = live_weight(dp, running->id, &live, m->pools[i].name, &ppm[i]);
+			is_kept[i] =
+				running_weight(dp, running->id, &live, m->pools[i].name, &ppm[i]);
+		else if (s->remembered && i != m->primary)
+			is_kept[i] = live_weight(s->remembered, m->pools[i].name, &ppm[i]);
 		if (is_kept[i])
 			sum += ppm[i];
 	}
@@ -359,6 +362,7 @@ static int plan_services(struct dataplane *dp, struct rtnl *rtnl, struct plan *p
 		if (running_count)
 			found = bsearch(&wanted, running, running_count, sizeof(*running), by_name);
 		s->model = &p->model->services[i];
+		plan_remembered(dp, p, s);
 		error = plan_identity(dp, p, s, found);
 		if (!error)
 			error = plan_forwarding(dp, rtnl, p, s, r, &p->hops[p->backend_count]);

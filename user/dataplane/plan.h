@@ -24,10 +24,12 @@ struct service_plan {
 	uint32_t id;
 	uint32_t old_id; /* of the service of that name at another address; UINT32_MAX: none */
 	bool is_new;
-	uint8_t slot[SERIN_MAX_POOLS];	   /* of each of the model's pools */
-	bool is_new_slot[SERIN_MAX_POOLS]; /* it had another name, or none, before */
-	struct serin_tunnel tunnel;	   /* wanted; as it is, where there is none to want */
-	struct split_layout layout;	   /* wanted; live weights kept */
+	const struct live_service *remembered; /* only where nothing is loaded; NULL: none */
+	uint64_t seed;			       /* wanted */
+	uint8_t slot[SERIN_MAX_POOLS];	       /* of each of the model's pools */
+	bool is_new_slot[SERIN_MAX_POOLS];     /* it had another name, or none, before */
+	struct serin_tunnel tunnel;	       /* wanted; as it is, where there is none to want */
+	struct split_layout layout;	       /* wanted; live weights kept */
 	bool is_split_new;
 	uint8_t dscp_pool[SERIN_DSCP_VALUES]; /* as in struct serin_service */
 };
@@ -102,6 +104,12 @@ int plan_service_backends(struct dataplane *dp, struct plan *p, const struct ser
 void plan_targets(const struct dataplane *dp, struct plan *p, struct service_plan *s);
 void plan_tell_leaving(struct dataplane *dp, struct plan *p);
 int plan_check_hops(const struct plan *p);
+
+/* ---- plan_live.c: what is taken up of the time before a restart ---- */
+
+void plan_remembered(const struct dataplane *dp, const struct plan *p, struct service_plan *s);
+bool plan_stays_drained(const struct plan *p, const struct service_plan *s,
+			const struct model_backend *m);
 
 /* ---- plan_guards.c ---- */
 

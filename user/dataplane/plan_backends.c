@@ -130,6 +130,8 @@ static int plan_backend(struct dataplane *dp, struct plan *p, const struct servi
 		error = plan_new_backend(dp, p, s, b);
 	if (error)
 		return error;
+	if (plan_stays_drained(p, s, m))
+		b->is_draining = true;
 	p->keeps_backend[b->id] = 1;
 	p->backend_count++;
 	tell_backend(dp, p, s, b, s->model->pools[pool].name);

@@ -145,12 +145,15 @@ int dataplane_shift(struct dataplane *dp, const struct dataplane_shift_request *
 		return error;
 	describe_shift(dp, service, &before, &after, &result);
 	if (!r->dry_run && !split_equal(&before, &after)) {
-		uint64_t start = now_ns();
+		uint64_t start;
 
+		dp_change_begin(dp, &r->author, service);
+		start = now_ns();
 		result.epoch = dp_split_store(dp, service, &after);
 		result.took_effect_ns = now_ns();
 		result.store_ns = result.took_effect_ns - start;
 		dp_note_change(dp, service, &r->author);
+		dp_change_end(dp, &r->author, service);
 	}
 	*out = result;
 	return 0;
@@ -244,9 +247,11 @@ int dataplane_drain(struct dataplane *dp, const struct dataplane_drain_request *
 	}
 	if (r->dry_run)
 		return 0;
+	dp_change_begin(dp, &r->author, service);
 	error = set_state(dp, id, wanted);
 	if (!error)
 		dp_note_change(dp, service, &r->author);
+	dp_change_end(dp, &r->author, service);
 	return error;
 }
 
@@ -269,7 +274,18 @@ static int note_link(const char *name, uint32_t ifindex, void *arg)
 	return 0;
 }
 
-int dataplane_detach(const char *dir, bool dry_run, FILE *changes)
+/* Nothing of it is left. */
+static void note_end(const struct dataplane_author *author)
+{
+	if (!author->change)
+		return;
+	author->change->is_made = true;
+	author->change->made_ns = now_ns();
+	author->change->after = live_new();
+}
+
+int dataplane_detach(const char *dir, const struct dataplane_author *author, bool dry_run,
+		     FILE *changes)
 {
 	struct detaching d = {.changes = changes};
 	struct dataplane *dp = NULL;
@@ -279,6 +295,7 @@ int dataplane_detach(const char *dir, bool dry_run, FILE *changes)
 	error = dataplane_open(dir, DATAPLANE_WRITE, &dp);
 	if (error)
 		return error;
+	dp_change_begin(dp, author, -1);
 	error = dp_each_link(dp, note_link, &d);
 	for (size_t i = 0; !error && i < d.count; i++) {
 		if (!dry_run)
@@ -290,8 +307,10 @@ int dataplane_detach(const char *dir, bool dry_run, FILE *changes)
 		error = dp_pin_path(dp, "", path);
 	if (!error && !dry_run)
 		error = dp_remove_tree(path);
-	if (!error && !dry_run)
+	if (!error && !dry_run) {
 		rmdir(dir);
+		note_end(author);
+	}
 	if (!error)
 		fprintf(changes, "- pins under %s\n", dir);
 	dataplane_close(dp);

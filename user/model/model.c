@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/live.h"
+
 struct model *model_new(void)
 {
 	struct model *m = calloc(1, sizeof(*m));
@@ -33,6 +35,7 @@ void model_free(struct model *m)
 		return;
 	for (size_t i = 0; i < m->service_count; i++)
 		service_fini(&m->services[i]);
+	live_free(m->remembered);
 	free(m->services);
 	free(m->interfaces);
 	free(m);

@@ -147,6 +147,8 @@ struct model_idle {
 	uint32_t udp_s;
 };
 
+struct live;
+
 struct model {
 	struct model_interface *interfaces;
 	size_t interface_count; /* at least 1 */
@@ -154,6 +156,7 @@ struct model {
 	struct model_idle idle;
 	struct model_service *services;
 	size_t service_count;
+	struct live *remembered; /* of before a restart, not of the file; sorted, or NULL */
 };
 
 /* An empty model with the default limits and idle times, or NULL when out of memory. */
