@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The way to the database: opening it, one transaction at a time, and what becomes of errors. */
+#include "store/internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+
+#define BUSY_MS	 500 /* how long somebody who has it locked is waited for */
+#define RETRY_MS 5
+/* Pages of 4 KiB in the log before they are written into the database: whoever opens it first reads
+ * as many. */
+#define LOG_PAGES 100
+
+struct store *store_new(const char *path)
+{
+	struct store *s = calloc(1, sizeof(*s));
+
+	if (!path)
+		path = getenv(STORE_ENV);
+	if (s)
+		s->path = strdup(path ? path : STORE_DEFAULT_PATH);
+	if (s && s->path)
+		return s;
+	free(s);
+	return NULL;
+}
+
+static void close_db(struct store *s)
+{
+	sqlite3_close_v2(s->db);
+	s->db = NULL;
+}
+
+void store_free(struct store *s)
+{
+	if (!s)
+		return;
+	close_db(s);
+	free(s->path);
+	free(s);
+}
+
+struct store_counts store_count(const struct store *s)
+{
+	return s ? s->counts : (struct store_counts){};
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int primary(int rc)
+{
+	return rc > 0 ? rc & 0xff : rc;
+}
+
+static bool is_damaged(int rc)
+{
+	return primary(rc) == SQLITE_CORRUPT || primary(rc) == SQLITE_NOTADB;
+}
+
+static const char *explain(int rc)
+{
+	if (rc == STORE_NEWER)
+		return "a later serin made it, and this one does not know its tables";
+	if (rc == STORE_FOREIGN)
+		return "it is a database, but not one of Serin's";
+	if (primary(rc) == SQLITE_BUSY)
+		return "somebody else has it locked";
+	return sqlite3_errstr(rc);
+}
+
+/* ---- opening ---- */
+
+static void make_directory(const char *path)
+{
+	char dir[PATH_MAX];
+	char *slash;
+
+	if (snprintf(dir, sizeof(dir), "%s", path) >= PATH_MAX)
+		return;
+	slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return;
+	*slash = '\0';
+	mkdir(dir, 0755); /* opening tells if it is not there */
+}
+
+/*
+ * The log stays when the last one leaves: then there is nothing to do at the end of each verb, and
+ * whoever may only read finds all there is. It is synced by each transaction, for a weight taken back
+ * must not return with the power.
+ */
+static int set_up(sqlite3 *db)
+{
+	static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+				      "PRAGMA journal_size_limit = 4194304;";
+	int yes = 1;
+
+	sqlite3_busy_timeout(db, BUSY_MS);
+	sqlite3_wal_autocheckpoint(db, LOG_PAGES);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &yes);
+	return sqlite3_exec(db, pragmas, NULL, NULL, NULL);
+}
+
+/* Taken away or moved under us: what is written to it nobody would find. */
+static bool is_moved(sqlite3 *db)
+{
+	int moved = 0;
+
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	return moved;
+}
+
+static int open_db(struct store *s)
+{
+	int rc;
+
+	if (s->db && is_moved(s->db))
+		close_db(s);
+	if (s->db)
+		return SQLITE_OK;
+	make_directory(s->path);
+	rc = sqlite3_open_v2(s->path, &s->db,
+			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE,
+			     NULL);
+	if (!rc) /* first: what is not ours is not to be turned into anything */
+		rc = schema_check(s->db);
+	if (!rc || rc == SQLITE_EMPTY)
+		rc = set_up(s->db);
+	if (!rc)
+		rc = schema_open(s->db);
+	if (rc)
+		close_db(s);
+	return rc;
+}
+
+/* ---- errors ---- */
+
+static int fail(struct store *s, int rc, const char *verb, const char *loss)
+{
+	s->counts.errors++;
+	s->counts.is_available = false;
+	if (!s->is_broken)
+		log_warning("the state database %s cannot be %s: %s; work goes on without it: %s",
+			    s->path, verb, explain(rc), loss);
+	s->is_broken = true;
+	return -EIO;
+}
+
+static void recover(struct store *s)
+{
+	if (s->is_broken)
+		log_info("the state database %s is in use again", s->path);
+	s->is_broken = false;
+	s->counts.is_available = true;
+}
+
+/* ---- writing ---- */
+
+static int transact(sqlite3 *db, store_work *work, void *arg)
+{
+	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+	if (rc)
+		return rc;
+	rc = work(db, arg);
+	if (!rc)
+		rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	if (rc)
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
+static int try_once(struct store *s, store_work *work, void *arg)
+{
+	int rc = open_db(s);
+
+	if (!rc)
+		rc = transact(s->db, work, arg);
+	if (rc)
+		close_db(s);
+	return rc;
+}
+
+/* Not everything that finds it locked waits by itself: turning the log on does not. */
+static int try_for_a_while(struct store *s, store_work *work, void *arg)
+{
+	uint64_t end = now_ms() + BUSY_MS;
+	int rc;
+
+	while (primary(rc = try_once(s, work, arg)) == SQLITE_BUSY && now_ms() < end)
+		poll(NULL, 0, RETRY_MS);
+	return rc;
+}
+
+int store_write(struct store *s, store_work *work, void *arg, const char *loss)
+{
+	int rc;
+
+	if (!s || !*s->path)
+		return 0;
+	rc = try_for_a_while(s, work, arg);
+	if (is_damaged(rc) && !store_move_aside(s->path))
+		rc = try_for_a_while(s, work, arg);
+	if (rc)
+		return fail(s, rc, "written", loss);
+	recover(s);
+	return 0;
+}
+
+/* ---- reading ---- */
+
+/* A path may have what a URI gives a meaning to. */
+static char *immutable_uri(const char *path)
+{
+	char *uri = malloc(3 * strlen(path) + 32), *at = uri;
+
+	if (!uri)
+		return NULL;
+	at += sprintf(at, "file:");
+	for (; *path; path++) {
+		if (*path == '?' || *path == '#' || *path == '%')
+			at += sprintf(at, "%%%02x", (unsigned char)*path);
+		else
+			*at++ = *path;
+	}
+	strcpy(at, "?immutable=1");
+	return uri;
+}
+
+static int read_as(const char *name, int flags, store_work *work, void *arg)
+{
+	sqlite3 *db = NULL;
+	int rc = sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_EXRESCODE | flags,
+				 NULL);
+
+	sqlite3_busy_timeout(db, BUSY_MS);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	if (!rc)
+		rc = schema_check(db);
+	if (!rc)
+		rc = work(db, arg);
+	sqlite3_close_v2(db);
+	return rc;
+}
+
+/* Where the log's index can be neither read nor made, and there is nothing in the log. */
+static int read_unchanging(const char *path, store_work *work, void *arg)
+{
+	char *uri = NULL, log[PATH_MAX];
+	struct stat st;
+	int rc = SQLITE_CANTOPEN;
+
+	if (snprintf(log, sizeof(log), "%s-wal", path) >= PATH_MAX ||
+	    (!stat(log, &st) && st.st_size))
+		return rc;
+	uri = immutable_uri(path);
+	if (uri)
+		rc = read_as(uri, SQLITE_OPEN_URI, work, arg);
+	free(uri);
+	return rc;
+}
+
+int store_read(struct store *s, store_work *work, void *arg, const char *loss)
+{
+	int rc;
+
+	if (!s || !*s->path || (access(s->path, F_OK) && errno == ENOENT))
+		return -ENOENT;
+	rc = read_as(s->path, 0, work, arg);
+	if (primary(rc) == SQLITE_CANTOPEN || primary(rc) == SQLITE_READONLY)
+		rc = read_unchanging(s->path, work, arg);
+	if (rc == SQLITE_EMPTY)
+		return -ENOENT;
+	if (rc)
+		return fail(s, rc, "read", loss);
+	s->counts.is_available = true;
+	return 0;
+}
