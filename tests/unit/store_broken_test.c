@@ -86,7 +86,7 @@ static void test_a_truncated_file_is_moved_aside(void **state)
 	struct stat st;
 
 	(void)state;
-	fill(60);
+	fill(25);
 	lab_number("PRAGMA wal_checkpoint(TRUNCATE)");
 	assert_int_equal(stat(lab_path, &st), 0);
 	assert_int_equal(truncate(lab_path, st.st_size / 2), 0);
@@ -99,7 +99,7 @@ static void test_damage_in_the_middle_is_moved_aside(void **state)
 	FILE *f;
 
 	(void)state;
-	fill(60);
+	fill(25);
 	lab_number("PRAGMA wal_checkpoint(TRUNCATE)");
 	memset(rubbish, 'x', sizeof(rubbish));
 	f = fopen(lab_path, "r+");
@@ -189,6 +189,7 @@ static void test_a_locked_one_is_waited_for_briefly(void **state)
 
 	(void)state;
 	fill(1);
+	store_set_patience(s, 100);
 	assert_int_equal(sqlite3_open(lab_path, &other), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
 	expect_failures(s, "locked");
@@ -300,8 +301,8 @@ static void test_what_may_only_be_read_is_read(void **state)
 	set_read_only(false);
 }
 
-#define WRITERS 4
-#define WRITES	25
+#define WRITERS 6
+#define WRITES	10
 
 /* The first change of each makes the database, too. */
 static void test_writers_at_once_lose_nothing(void **state)

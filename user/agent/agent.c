@@ -12,6 +12,7 @@
 
 #include "agent/events.h"
 #include "agent/http.h"
+#include "agent/keeper.h"
 #include "agent/neighbours.h"
 #include "agent/sweeper.h"
 #include "config/config.h"
@@ -30,6 +31,7 @@ struct agent {
 	sd_event *event;
 	struct http *http;
 	struct neighbours *neighbours;
+	struct keeper *keeper;
 	struct agent_events *events;
 	struct sweeper *sweeper;
 	struct metrics_agent own; /* its own metrics */
@@ -64,7 +66,9 @@ static int load_config(const char *path, struct model **out)
 
 static int apply_model(const struct agent *agent, const struct model *m, const char *reason)
 {
-	struct dataplane_author author = {.actor = "agent", .reason = reason};
+	struct live_change change = {};
+	const struct dataplane_author author = {
+		.actor = "agent", .reason = reason, .change = &change};
 	char *text = NULL;
 	size_t size;
 	FILE *changes = open_memstream(&text, &size);
@@ -76,6 +80,8 @@ static int apply_model(const struct agent *agent, const struct model *m, const c
 	fclose(changes);
 	log_lines(LOG_LEVEL_INFO, "", text);
 	free(text);
+	keeper_record(agent->keeper, &author, err);
+	live_change_fini(&change);
 	return err;
 }
 
@@ -86,6 +92,7 @@ static enum exit_status apply_config(const struct agent *agent, const char *reas
 
 	if (load_config(agent->options->config_path, &m))
 		return EXIT_BAD_CONFIG;
+	keeper_remember(agent->keeper, m);
 	err = apply_model(agent, m, reason);
 	model_free(m);
 	return err ? EXIT_FAILED : EXIT_DONE;
@@ -118,11 +125,22 @@ static void count_events(struct agent *agent)
 	agent->own.events_lost = counts.lost;
 }
 
+static void count_kept(struct agent *agent)
+{
+	struct store_counts counts = keeper_count(agent->keeper);
+
+	agent->own.has_store = keeper_keeps(agent->keeper);
+	agent->own.store_available = counts.is_available;
+	agent->own.store_errors = counts.errors;
+	agent->own.store_lost = counts.lost;
+}
+
 static void show_metrics(struct agent *agent, struct http_reply *reply)
 {
 	struct snapshot *s = take_snapshot(agent);
 
 	count_events(agent);
+	count_kept(agent);
 	reply->status = 200;
 	reply->content_type = METRICS_CONTENT_TYPE;
 	metrics_write(s, reply->body);
@@ -243,7 +261,8 @@ static enum exit_status start(struct agent *agent)
 	if (err)
 		return err == -EINVAL ? EXIT_BAD_CONFIG : EXIT_FAILED;
 	if (neighbours_open(agent->event, agent->options->dir, &agent->neighbours) ||
-	    agent_events_open(agent->event, agent->options->dir, &agent->events) ||
+	    keeper_open(agent->event, agent->options->dir, agent->options->state, &agent->keeper) ||
+	    agent_events_open(agent->event, agent->options->dir, agent->keeper, &agent->events) ||
 	    sweeper_open(agent->event, agent->options->dir, &agent->sweeper))
 		return EXIT_FAILED;
 	return agent->options->config_path ? apply_config(agent, "agent start") : EXIT_DONE;
@@ -277,6 +296,7 @@ int agent_run(const struct agent_options *options)
 	if (status == EXIT_DONE)
 		status = loop(&agent);
 	agent_events_close(agent.events);
+	keeper_close(agent.keeper);
 	neighbours_close(agent.neighbours);
 	sweeper_close(agent.sweeper);
 	http_close(agent.http);

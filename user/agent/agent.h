@@ -11,6 +11,7 @@ struct agent_options {
 	const char *dir;	 /* of the pins */
 	const char *config_path; /* applied at the start and at each SIGHUP; NULL: none */
 	const char *listen;	 /* "127.0.0.1:10717", "[::1]:10717"; NULL: AGENT_DEFAULT_LISTEN */
+	const char *state;	 /* the state database; as store_new() takes it */
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/keeper.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
 #include "lib/net.h"
@@ -15,6 +16,7 @@
 
 struct agent_events {
 	struct events *events;
+	struct keeper *keeper;
 	sd_event_source *timer;
 	struct agent_event_counts counts;
 	uint64_t lost_told;
@@ -66,6 +68,7 @@ static int follow(struct agent_events *a)
 		if ((unsigned int)v.kind < SERIN_EVENT_MAX)
 			a->counts.by_kind[v.kind]++;
 		tell(&v);
+		keeper_add_event(a->keeper, &v);
 	}
 	tell_lost(a);
 	return result == -ENOENT ? 0 : result;
@@ -79,14 +82,17 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	return err < 0 ? err : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-int agent_events_open(sd_event *event, const char *dir, struct agent_events **out)
+int agent_events_open(sd_event *event, const char *dir, struct keeper *keeper,
+		      struct agent_events **out)
 {
 	struct agent_events *a = calloc(1, sizeof(*a));
 	uint64_t now_us = 0;
 	int err = a ? events_open(dir, EVENTS_NEW, &a->events) : -ENOMEM;
 
-	if (!err)
+	if (!err) {
+		a->keeper = keeper;
 		err = sd_event_now(event, CLOCK_MONOTONIC, &now_us);
+	}
 	if (err >= 0)
 		err = sd_event_add_time(event, &a->timer, CLOCK_MONOTONIC, now_us + PERIOD_US, 0,
 					on_timer, a);

@@ -242,6 +242,19 @@ static void write_events(const struct metrics_agent *agent, FILE *out)
 		      agent->events_lost);
 }
 
+static void write_store(const struct metrics_agent *agent, FILE *out)
+{
+	write_plain(out, "serin_store_available",
+		    "Whether the state database could be written when it was last tried.",
+		    agent->store_available);
+	write_counter(out, "serin_store_errors_total",
+		      "Times the state database could be neither read nor written.",
+		      agent->store_errors);
+	write_counter(out, "serin_store_lost_total",
+		      "Changes and events that the state database does not have for that.",
+		      agent->store_lost);
+}
+
 int metrics_write_agent(const struct metrics_agent *agent, FILE *out)
 {
 	metrics_put_head(out, "serin_agent_start_time_seconds", METRICS_GAUGE,
@@ -255,5 +268,7 @@ int metrics_write_agent(const struct metrics_agent *agent, FILE *out)
 			 "Times the data plane was there and could not be read.");
 	fprintf(out, "serin_agent_scrape_errors_total %" PRIu64 "\n", agent->scrape_errors);
 	write_events(agent, out);
+	if (agent->has_store)
+		write_store(agent, out);
 	return ferror(out) ? -EIO : 0;
 }

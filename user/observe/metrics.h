@@ -24,6 +24,10 @@ struct metrics_agent {
 	bool is_loaded; /* a data plane was found */
 	uint64_t events[SERIN_EVENT_MAX];
 	uint64_t events_lost;
+	bool has_store;
+	bool store_available; /* the state database could be written */
+	uint64_t store_errors;
+	uint64_t store_lost;
 };
 
 int metrics_write_agent(const struct metrics_agent *agent, FILE *out);

@@ -14,8 +14,8 @@
 
 #include "lib/log.h"
 
-#define BUSY_MS	 500 /* how long somebody who has it locked is waited for */
-#define RETRY_MS 5
+#define PATIENCE_MS 2000 /* a verb has printed its result by then */
+#define RETRY_MS    3	 /* writers at once take turns: each has it for some milliseconds */
 /* Pages of 4 KiB in the log before they are written into the database: whoever opens it first reads
  * as many. */
 #define LOG_PAGES 100
@@ -28,8 +28,10 @@ struct store *store_new(const char *path)
 		path = getenv(STORE_ENV);
 	if (s)
 		s->path = strdup(path ? path : STORE_DEFAULT_PATH);
-	if (s && s->path)
+	if (s && s->path) {
+		s->patience_ms = PATIENCE_MS;
 		return s;
+	}
 	free(s);
 	return NULL;
 }
@@ -49,9 +51,20 @@ void store_free(struct store *s)
 	free(s);
 }
 
+const char *store_path(const struct store *s)
+{
+	return s ? s->path : "";
+}
+
 struct store_counts store_count(const struct store *s)
 {
 	return s ? s->counts : (struct store_counts){};
+}
+
+void store_lose(struct store *s, uint64_t count)
+{
+	if (s)
+		s->counts.lost += count;
 }
 
 static uint64_t now_ms(void)
@@ -60,6 +73,21 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void store_set_patience(struct store *s, int ms)
+{
+	s->patience_ms = ms;
+}
+
+/* SQLite's own waits ever longer, so that who has waited longest comes last. */
+static int wait_a_little(void *arg, int tries)
+{
+	const struct store *s = arg;
+
+	(void)tries;
+	poll(NULL, 0, RETRY_MS);
+	return now_ms() < s->deadline_ms;
 }
 
 static int primary(int rc)
@@ -101,22 +129,32 @@ static void make_directory(const char *path)
 
 /*
  * The log stays when the last one leaves: then there is nothing to do at the end of each verb, and
- * whoever may only read finds all there is. It is synced by each transaction, for a weight taken back
- * must not return with the power.
+ * whoever may only read finds all there is.
  */
-static int set_up(sqlite3 *db)
+static void set_up(struct store *s)
+{
+	int yes = 1;
+
+	sqlite3_busy_handler(s->db, wait_a_little, s);
+	sqlite3_wal_autocheckpoint(s->db, LOG_PAGES);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &yes);
+}
+
+/* What is not ours is not turned into anything. The log is synced by each transaction, for a weight
+ * taken back must not return with the power. */
+static int prepare(sqlite3 *db)
 {
 	static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 				      "PRAGMA journal_size_limit = 4194304;";
-	int yes = 1;
+	int rc = schema_check(db);
 
-	sqlite3_busy_timeout(db, BUSY_MS);
-	sqlite3_wal_autocheckpoint(db, LOG_PAGES);
-	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &yes);
-	return sqlite3_exec(db, pragmas, NULL, NULL, NULL);
+	if (rc && rc != SQLITE_EMPTY)
+		return rc;
+	rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
+	return rc ? rc : schema_open(db);
 }
 
 /* Taken away or moved under us: what is written to it nobody would find. */
@@ -140,12 +178,10 @@ static int open_db(struct store *s)
 	rc = sqlite3_open_v2(s->path, &s->db,
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE,
 			     NULL);
-	if (!rc) /* first: what is not ours is not to be turned into anything */
-		rc = schema_check(s->db);
-	if (!rc || rc == SQLITE_EMPTY)
-		rc = set_up(s->db);
-	if (!rc)
-		rc = schema_open(s->db);
+	if (!rc) {
+		set_up(s);
+		rc = prepare(s->db);
+	}
 	if (rc)
 		close_db(s);
 	return rc;
@@ -202,11 +238,11 @@ static int try_once(struct store *s, store_work *work, void *arg)
 /* Not everything that finds it locked waits by itself: turning the log on does not. */
 static int try_for_a_while(struct store *s, store_work *work, void *arg)
 {
-	uint64_t end = now_ms() + BUSY_MS;
 	int rc;
 
-	while (primary(rc = try_once(s, work, arg)) == SQLITE_BUSY && now_ms() < end)
-		poll(NULL, 0, RETRY_MS);
+	s->deadline_ms = now_ms() + (uint64_t)s->patience_ms;
+	while (primary(rc = try_once(s, work, arg)) == SQLITE_BUSY && wait_a_little(s, 0))
+		;
 	return rc;
 }
 
@@ -223,6 +259,12 @@ int store_write(struct store *s, store_work *work, void *arg, const char *loss)
 		return fail(s, rc, "written", loss);
 	recover(s);
 	return 0;
+}
+
+int store_probe(struct store *s)
+{
+	return store_write(s, schema_touch, NULL,
+			   "neither history nor live weights nor events are kept");
 }
 
 /* ---- reading ---- */
@@ -245,13 +287,14 @@ static char *immutable_uri(const char *path)
 	return uri;
 }
 
-static int read_as(const char *name, int flags, store_work *work, void *arg)
+static int read_as(struct store *s, const char *name, int flags, store_work *work, void *arg)
 {
 	sqlite3 *db = NULL;
 	int rc = sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_EXRESCODE | flags,
 				 NULL);
 
-	sqlite3_busy_timeout(db, BUSY_MS);
+	s->deadline_ms = now_ms() + (uint64_t)s->patience_ms;
+	sqlite3_busy_handler(db, wait_a_little, s);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	if (!rc)
 		rc = schema_check(db);
@@ -262,18 +305,18 @@ static int read_as(const char *name, int flags, store_work *work, void *arg)
 }
 
 /* Where the log's index can be neither read nor made, and there is nothing in the log. */
-static int read_unchanging(const char *path, store_work *work, void *arg)
+static int read_unchanging(struct store *s, store_work *work, void *arg)
 {
 	char *uri = NULL, log[PATH_MAX];
 	struct stat st;
 	int rc = SQLITE_CANTOPEN;
 
-	if (snprintf(log, sizeof(log), "%s-wal", path) >= PATH_MAX ||
+	if (snprintf(log, sizeof(log), "%s-wal", s->path) >= PATH_MAX ||
 	    (!stat(log, &st) && st.st_size))
 		return rc;
-	uri = immutable_uri(path);
+	uri = immutable_uri(s->path);
 	if (uri)
-		rc = read_as(uri, SQLITE_OPEN_URI, work, arg);
+		rc = read_as(s, uri, SQLITE_OPEN_URI, work, arg);
 	free(uri);
 	return rc;
 }
@@ -284,13 +327,10 @@ int store_read(struct store *s, store_work *work, void *arg, const char *loss)
 
 	if (!s || !*s->path || (access(s->path, F_OK) && errno == ENOENT))
 		return -ENOENT;
-	rc = read_as(s->path, 0, work, arg);
+	rc = read_as(s, s->path, 0, work, arg);
 	if (primary(rc) == SQLITE_CANTOPEN || primary(rc) == SQLITE_READONLY)
-		rc = read_unchanging(s->path, work, arg);
+		rc = read_unchanging(s, work, arg);
 	if (rc == SQLITE_EMPTY)
 		return -ENOENT;
-	if (rc)
-		return fail(s, rc, "read", loss);
-	s->counts.is_available = true;
-	return 0;
+	return rc ? fail(s, rc, "read", loss) : 0;
 }

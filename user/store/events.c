@@ -51,9 +51,6 @@ static int write_events(sqlite3 *db, void *arg)
 int store_events(struct store *s, const struct event_view *list, size_t count)
 {
 	struct batch b = {list, count};
-	int error = count ? store_write(s, write_events, &b, "events are not kept") : 0;
 
-	if (error)
-		s->counts.lost += count;
-	return error;
+	return count ? store_write(s, write_events, &b, "events are not kept") : 0;
 }

@@ -14,6 +14,8 @@ struct store {
 	char *path;	/* "": keeps nothing */
 	sqlite3 *db;	/* NULL: not open */
 	bool is_broken; /* and it was said */
+	int patience_ms;
+	uint64_t deadline_ms; /* CLOCK_MONOTONIC: when it ends */
 	struct store_counts counts;
 };
 
@@ -23,6 +25,9 @@ struct store {
 int schema_open(sqlite3 *db);
 /* The same for one that cannot be written. SQLITE_EMPTY: there is nothing in it. */
 int schema_check(sqlite3 *db);
+
+/* Writes what is there already: a work of store_write()'s. */
+int schema_touch(sqlite3 *db, void *unused);
 
 /* ---- access.c ---- */
 

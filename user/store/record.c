@@ -111,8 +111,8 @@ int store_record(struct store *s, const struct store_act *act)
 		error = store_write(s, write_act, &r,
 				    "what was done just now is in force, but not in the history, "
 				    "and a restart would take up what was kept before");
-	if (error && s)
-		s->counts.lost += r.rows.count;
+	if (error)
+		store_lose(s, r.rows.count);
 	rows_fini(&r.rows);
 	return error;
 }
@@ -135,6 +135,12 @@ int store_load_live(struct store *s, struct live **out)
 	if (!*out)
 		live_free(l);
 	return error == -ENOENT ? 0 : error;
+}
+
+void store_remember(struct store *s, const char *dir, struct model *m)
+{
+	if (dataplane_probe(dir) == -ENOENT)
+		store_load_live(s, &m->remembered);
 }
 
 static bool is_same(const struct live *a, const struct live *b)

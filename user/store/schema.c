@@ -46,11 +46,23 @@ static int check(sqlite3 *db, int64_t *version)
 	return *version > VERSION ? STORE_NEWER : SQLITE_OK;
 }
 
+/* At one moment: others may be making it. */
+static int check_at_once(sqlite3 *db, int64_t *version)
+{
+	int rc = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
+
+	if (rc)
+		return rc;
+	rc = check(db, version);
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
 int schema_check(sqlite3 *db)
 {
 	int64_t version;
 
-	return check(db, &version);
+	return check_at_once(db, &version);
 }
 
 /* Whoever came first may have done it meanwhile. */
@@ -73,7 +85,7 @@ static int migrate(sqlite3 *db)
 int schema_open(sqlite3 *db)
 {
 	int64_t version = 0;
-	int rc = check(db, &version);
+	int rc = check_at_once(db, &version);
 
 	if (rc && rc != SQLITE_EMPTY)
 		return rc;
@@ -88,4 +100,14 @@ int schema_open(sqlite3 *db)
 	if (rc)
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return rc;
+}
+
+/* The first page is written whether it is the same or not. */
+int schema_touch(sqlite3 *db, void *unused)
+{
+	char sql[64];
+
+	(void)unused;
+	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA user_version = %lld", VERSION);
+	return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }

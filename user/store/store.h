@@ -22,7 +22,7 @@
 struct store;
 
 struct store_counts {
-	bool is_available; /* the last access went well */
+	bool is_available; /* the last write went well */
 	uint64_t errors;
 	uint64_t lost; /* changes and events that are not kept */
 };
@@ -31,7 +31,14 @@ struct store_counts {
  * NULL when out of memory, which all the others take for a store that keeps nothing. */
 struct store *store_new(const char *path);
 void store_free(struct store *s);
+const char *store_path(const struct store *s);
 struct store_counts store_count(const struct store *s);
+/* Writes something that changes nothing: can it be done? */
+int store_probe(struct store *s);
+/* How long somebody who has it locked is waited for; 2 s unless told otherwise. */
+void store_set_patience(struct store *s, int ms);
+/* Counts what its owner gives up keeping. */
+void store_lose(struct store *s, uint64_t count);
 
 /* ---- changes ---- */
 
@@ -49,12 +56,15 @@ int store_record(struct store *s, const struct store_act *act);
 
 /* What is kept: *out is NULL where nothing is. */
 int store_load_live(struct store *s, struct live **out);
+/* Gives it to a model that is about to be applied, where nothing is loaded. */
+void store_remember(struct store *s, const char *dir, struct model *m);
 /* Makes what is kept what was read at read_ns, unless it is so or has changed since. 1: it has
  * written something. */
 int store_sync_live(struct store *s, const struct live *l, uint64_t read_ns);
 
 /* ---- events ---- */
 
+/* All or none; not counted as lost, for they may be tried again. */
 int store_events(struct store *s, const struct event_view *list, size_t count);
 
 /* ---- reading ---- */

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns the agent's part in the state database: the record of what it applies, the events it reads, and
+ * that live weights which somebody's change could not keep are kept after all. While the database
+ * cannot be written, events wait for it, so many of them.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "store/store.h"
+
+struct keeper;
+
+/* @state: as store_new() takes it. A database that cannot be used is no error. 0 or -errno, said. */
+int keeper_open(sd_event *event, const char *dir, const char *state, struct keeper **out);
+/* False: nobody wants it to. */
+bool keeper_keeps(const struct keeper *k);
+/* Gives a model what is to be taken up where nothing is loaded. */
+void keeper_remember(struct keeper *k, struct model *m);
+/* What an apply returned; author->change is its account. */
+void keeper_record(struct keeper *k, const struct dataplane_author *author, int error);
+void keeper_add_event(struct keeper *k, const struct event_view *v);
+struct store_counts keeper_count(const struct keeper *k);
+void keeper_close(struct keeper *k);
