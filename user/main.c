@@ -8,14 +8,14 @@
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
 
-#define CHANGES (OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_REASON))
+#define CHANGES (OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_REASON) | OPT_BIT(OPT_STATE))
 
 const struct cli_verb cli_verbs[] = {
 	{"check", "FILE", "validate a configuration; print every error", 0, 1, 1, cmd_check},
 	{"apply", "FILE", "load and attach if needed, make the kernel match the file", CHANGES, 1,
 	 1, cmd_apply},
 	{"detach", "", "take the program off its NICs and remove the pins",
-	 OPT_BIT(OPT_YES) | OPT_BIT(OPT_DRY_RUN), 0, 0, cmd_detach},
+	 CHANGES | OPT_BIT(OPT_YES), 0, 0, cmd_detach},
 	{"status", "[SERVICE]", "services, pools (wanted and actual share), backends",
 	 OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_WATCH), 0, 1, cmd_status},
 	{"weight", "SERVICE POOL=PERCENT...", "shift; the primary takes the rest",
@@ -29,8 +29,12 @@ const struct cli_verb cli_verbs[] = {
 	 cmd_flows},
 	{"events", "[SERVICE]", "what packets gave rise to: the log, or what comes to it",
 	 OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_SINCE), 0, 1, cmd_events},
+	{"history", "[SERVICE]", "who changed what, when and why",
+	 OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_SINCE) | OPT_BIT(OPT_LIMIT) | OPT_BIT(OPT_EVENTS) |
+		 OPT_BIT(OPT_STATE),
+	 0, 1, cmd_history},
 	{"agent", "", "the daemon: follows neighbours, logs events, serves /metrics",
-	 OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_LISTEN), 0, 0, cmd_agent},
+	 OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_LISTEN) | OPT_BIT(OPT_STATE), 0, 0, cmd_agent},
 	{"doctor", "[FILE]", "what on this host would stop or slow Serin, and how to mend it",
 	 OPT_BIT(OPT_OUTPUT), 0, 1, cmd_doctor},
 	{"version", "", "the version of serin and of its maps", 0, 0, 0, cmd_version},
@@ -40,8 +44,11 @@ const struct cli_verb cli_verbs[] = {
 
 int main(int argc, char **argv)
 {
-	struct cli cli = {
-		.dir = DATAPLANE_DEFAULT_DIR, .expect_epoch = -1, .since_s = -1, .reason = ""};
+	struct cli cli = {.dir = DATAPLANE_DEFAULT_DIR,
+			  .expect_epoch = -1,
+			  .since_s = -1,
+			  .limit = -1,
+			  .reason = ""};
 	const struct cli_verb *verb;
 	int error;
 

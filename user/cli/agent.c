@@ -10,6 +10,7 @@ int cmd_agent(const struct cli *cli)
 		.dir = cli->dir,
 		.config_path = cli->config,
 		.listen = cli->listen,
+		.state = cli->state,
 	};
 
 	return agent_run(&options);

@@ -36,13 +36,19 @@ enum cli_option {
 	OPT_SINCE,
 	OPT_DSCP,
 	OPT_SEED,
+	OPT_STATE,
+	OPT_LIMIT,
+	OPT_EVENTS,
 	OPT_MAX,
 };
 
 #define OPT_BIT(option) (1u << (option))
 
 struct cli {
-	const char *dir; /* of the pins */
+	const char *dir;   /* of the pins */
+	const char *state; /* the state database; "": none; NULL: the usual one */
+	int64_t limit;	   /* -1: not asked */
+	bool wants_events;
 	bool is_json;
 	bool is_watching;
 	bool is_following;
@@ -105,6 +111,7 @@ int cmd_undrain(const struct cli *cli);
 int cmd_explain(const struct cli *cli);
 int cmd_flows(const struct cli *cli);
 int cmd_events(const struct cli *cli);
+int cmd_history(const struct cli *cli);
 int cmd_agent(const struct cli *cli);
 int cmd_doctor(const struct cli *cli);
 int cmd_version(const struct cli *cli);

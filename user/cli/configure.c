@@ -6,10 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/act.h"
 #include "config/config.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
 #include "model/model.h"
+#include "store/store.h"
 
 int cmd_check(const struct cli *cli)
 {
@@ -36,13 +38,19 @@ int cmd_check(const struct cli *cli)
 
 int cmd_apply(const struct cli *cli)
 {
-	const struct dataplane_author author = {.actor = "apply", .reason = cli->reason};
+	struct store *s;
+	struct cli_act act;
 	struct model *m = NULL;
 	int error;
 
 	if (config_load(cli->args[0], &m, stderr))
 		return CLI_USAGE;
-	error = dataplane_apply(cli->dir, m, &author, cli->is_dry_run, stdout);
+	s = store_new(cli->state);
+	store_remember(s, cli->dir, m);
+	store_free(s);
+	cli_act_begin(cli, "apply", &act);
+	error = dataplane_apply(cli->dir, m, &act.author, cli->is_dry_run, stdout);
+	cli_act_end(cli, &act, NULL, error);
 	model_free(m);
 	return cli_exit_code(error);
 }
@@ -64,9 +72,13 @@ static bool is_confirmed(const struct cli *cli)
 
 int cmd_detach(const struct cli *cli)
 {
-	const struct dataplane_author author = {.actor = "detach", .reason = cli->reason};
+	struct cli_act act;
+	int error;
 
 	if (!cli->is_dry_run && !is_confirmed(cli))
 		return CLI_USAGE;
-	return cli_exit_code(dataplane_detach(cli->dir, &author, cli->is_dry_run, stdout));
+	cli_act_begin(cli, "detach", &act);
+	error = dataplane_detach(cli->dir, &act.author, cli->is_dry_run, stdout);
+	cli_act_end(cli, &act, NULL, error);
+	return cli_exit_code(error);
 }

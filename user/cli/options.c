@@ -13,6 +13,7 @@
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
 #include "lib/net.h"
+#include "store/store.h"
 
 static const struct option_info {
 	const char *name;
@@ -38,13 +39,17 @@ static const struct option_info {
 	[OPT_DSCP] = {"dscp", 0, "VALUE",
 		      "of a client whose packets are so marked: 46, EF, ... (0)"},
 	[OPT_SEED] = {"seed", 0, "SEED", "of a release with this seed and the weights of now"},
+	[OPT_STATE] = {"state", 0, "FILE",
+		       "the state database, '' for none (" STORE_DEFAULT_PATH ", $" STORE_ENV ")"},
+	[OPT_LIMIT] = {"limit", 0, "N", "only the newest so many (100)"},
+	[OPT_EVENTS] = {"events", 0, NULL, "what the agent read of the kernel's events, too"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
 
 static unsigned int options_of(const struct cli_verb *verb)
 {
 	return OPT_BIT(OPT_BPFFS) | OPT_BIT(OPT_HELP) |
-	       (verb ? verb->options : OPT_BIT(OPT_VERSION));
+	       (verb ? verb->options : OPT_BIT(OPT_VERSION) | OPT_BIT(OPT_STATE));
 }
 
 static int parse_epoch(const char *text, int64_t *out)
@@ -56,6 +61,18 @@ static int parse_epoch(const char *text, int64_t *out)
 	if (!errno && *text >= '0' && *text <= '9' && !*end && *out <= UINT32_MAX)
 		return 0;
 	log_error("--expect-epoch takes a number, as `serin status` shows it, not \"%s\"", text);
+	return CLI_USAGE;
+}
+
+static int parse_limit(const char *text, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	if (!errno && *text >= '0' && *text <= '9' && !*end)
+		return 0;
+	log_error("--limit takes a number, not \"%s\"", text);
 	return CLI_USAGE;
 }
 
@@ -180,6 +197,14 @@ static int set_option(struct cli *cli, enum cli_option option, const char *value
 		return parse_dscp(value, &cli->dscp);
 	case OPT_SEED:
 		return parse_seed(value, cli);
+	case OPT_STATE:
+		cli->state = value;
+		break;
+	case OPT_LIMIT:
+		return parse_limit(value, &cli->limit);
+	case OPT_EVENTS:
+		cli->wants_events = true;
+		break;
 	case OPT_MAX:
 		break;
 	}
@@ -318,19 +343,6 @@ int cli_exit_code(int error)
 	default:
 		return CLI_FAILED;
 	}
-}
-
-const char *cli_percent(uint32_t ppm, char buf[16])
-{
-	char *end;
-
-	snprintf(buf, 16, "%u.%04u", ppm / 10000, ppm % 10000);
-	end = buf + strlen(buf) - 1;
-	while (*end == '0')
-		*end-- = '\0';
-	if (*end == '.')
-		*end = '\0';
-	return buf;
 }
 
 bool cli_has_colours(void)

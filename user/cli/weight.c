@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/act.h"
 #include "config/config.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
@@ -82,6 +83,20 @@ static void print_shift(const struct cli *cli, const struct dataplane_shift *shi
 		       (double)shift->store_ns / 1000);
 }
 
+static int show_shift(const struct cli *cli, const struct dataplane_shift *shift)
+{
+	if (cli->is_json)
+		return cli_print_json(shift_json(cli, shift));
+	print_shift(cli, shift);
+	return CLI_OK;
+}
+
+/* No such service, pool or backend: a word of the command is wrong. */
+static int exit_code(int error)
+{
+	return error == -ENOENT ? CLI_USAGE : cli_exit_code(error);
+}
+
 int cmd_weight(const struct cli *cli)
 {
 	struct dataplane_weight weights[SERIN_MAX_POOLS];
@@ -90,36 +105,35 @@ int cmd_weight(const struct cli *cli)
 		.weights = weights,
 		.expect_epoch = cli->expect_epoch,
 		.dry_run = cli->is_dry_run,
-		.author = {.actor = "weight", .reason = cli->reason},
 	};
 	struct dataplane_shift shift = {};
 	struct dataplane *dp = NULL;
-	int error;
+	struct cli_act act;
+	int error, result;
 
 	if (parse_weights(cli, weights, &request.weight_count))
 		return CLI_USAGE;
 	if (dataplane_open(cli->dir, DATAPLANE_WRITE, &dp))
 		return CLI_FAILED;
+	cli_act_begin(cli, "weight", &act);
+	request.author = act.author;
 	error = dataplane_shift(dp, &request, &shift);
 	dataplane_close(dp);
-	if (error) /* no such service or pool: a word of the command is wrong */
-		return error == -ENOENT ? CLI_USAGE : cli_exit_code(error);
-	if (cli->is_json)
-		return cli_print_json(shift_json(cli, &shift));
-	print_shift(cli, &shift);
-	return CLI_OK;
+	result = error ? exit_code(error) : show_shift(cli, &shift);
+	cli_act_end(cli, &act, cli->args[0], error);
+	return result;
 }
 
 static int set_draining(const struct cli *cli, bool drain)
 {
-	const struct dataplane_drain_request request = {
+	struct dataplane_drain_request request = {
 		.service = cli->args[0],
 		.drain = drain,
 		.force = cli->is_forced,
 		.dry_run = cli->is_dry_run,
-		.author = {.actor = drain ? "drain" : "undrain", .reason = cli->reason},
 	};
 	struct dataplane *dp = NULL;
+	struct cli_act act;
 	struct in6_addr address;
 	uint16_t port;
 	int result;
@@ -131,15 +145,17 @@ static int set_draining(const struct cli *cli, bool drain)
 	}
 	if (dataplane_open(cli->dir, DATAPLANE_WRITE, &dp))
 		return CLI_FAILED;
+	cli_act_begin(cli, drain ? "drain" : "undrain", &act);
+	request.author = act.author;
 	result = dataplane_drain(dp, &request, &address, port);
 	dataplane_close(dp);
-	if (result < 0)
-		return result == -ENOENT ? CLI_USAGE : cli_exit_code(result);
-	printf("%s: %s %s%s%s\n", cli->args[0], cli->args[1],
-	       drain ? "takes no new connections; those it has go on"
-		     : "takes new connections again",
-	       result ? " (it was so already)" : "", cli->is_dry_run ? " (dry run)" : "");
-	return CLI_OK;
+	if (result >= 0)
+		printf("%s: %s %s%s%s\n", cli->args[0], cli->args[1],
+		       drain ? "takes no new connections; those it has go on"
+			     : "takes new connections again",
+		       result ? " (it was so already)" : "", cli->is_dry_run ? " (dry run)" : "");
+	cli_act_end(cli, &act, cli->args[0], result < 0 ? result : 0);
+	return result < 0 ? exit_code(result) : CLI_OK;
 }
 
 int cmd_drain(const struct cli *cli)
