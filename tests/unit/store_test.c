@@ -223,6 +223,27 @@ static void test_nothing_is_kept_where_nobody_wants_it(void **state)
 	assert_int_equal(lab_shift(NULL, 1, 2), 0);
 }
 
+/* Each by a process of its own, as verbs are: the log does not grow for ever, nor does what is in it
+ * get lost when it is emptied. */
+static void test_the_log_has_an_end(void **state)
+{
+	struct stat log;
+	char path[128];
+
+	(void)state;
+	for (uint32_t i = 1; i <= 100; i++) {
+		struct store *s = store_new(lab_path);
+
+		assert_int_equal(lab_shift(s, 0, i), 0);
+		store_free(s);
+	}
+	snprintf(path, sizeof(path), "%s-wal", lab_path);
+	assert_int_equal(stat(path, &log), 0);
+	if (log.st_size > 128 * 4200)
+		fail_msg("the log has %lld bytes", (long long)log.st_size);
+	assert_int_equal(lab_number("SELECT count(*) FROM change"), 100);
+}
+
 int main(void)
 {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
@@ -236,6 +257,7 @@ int main(void)
 		STORE_TEST(test_what_is_kept_is_made_what_it_is),
 		STORE_TEST(test_what_makes_no_sense_is_not_taken_up),
 		STORE_TEST(test_events_are_kept_and_bounded),
+		STORE_TEST(test_the_log_has_an_end),
 		STORE_TEST(test_nothing_is_kept_where_nobody_wants_it),
 	};
 

@@ -16,8 +16,8 @@
 
 #define PATIENCE_MS 2000 /* a verb has printed its result by then */
 #define RETRY_MS    3	 /* writers at once take turns: each has it for some milliseconds */
-/* Pages of 4 KiB in the log before they are written into the database: whoever opens it first reads
- * as many. */
+/* Pages of 4 KiB in the log before they are written into the database and it is emptied: whoever opens
+ * it first reads as many. */
 #define LOG_PAGES 100
 
 struct store *store_new(const char *path)
@@ -127,6 +127,26 @@ static void make_directory(const char *path)
 	mkdir(dir, 0755); /* opening tells if it is not there */
 }
 
+static int note_log(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct store *s = arg;
+
+	(void)db, (void)name;
+	s->log_pages = pages;
+	return SQLITE_OK;
+}
+
+/* SQLite's own way would begin the log anew with the next transaction of the same process, of which
+ * a verb has none. Whoever reads just now keeps it from that: another time will do. */
+static void empty_log(struct store *s)
+{
+	if (!s->db || s->log_pages < LOG_PAGES)
+		return;
+	s->deadline_ms = 0;
+	sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	s->log_pages = 0;
+}
+
 /*
  * The log stays when the last one leaves: then there is nothing to do at the end of each verb, and
  * whoever may only read finds all there is.
@@ -136,7 +156,7 @@ static void set_up(struct store *s)
 	int yes = 1;
 
 	sqlite3_busy_handler(s->db, wait_a_little, s);
-	sqlite3_wal_autocheckpoint(s->db, LOG_PAGES);
+	sqlite3_wal_hook(s->db, note_log, s);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -147,8 +167,7 @@ static void set_up(struct store *s)
  * taken back must not return with the power. */
 static int prepare(sqlite3 *db)
 {
-	static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-				      "PRAGMA journal_size_limit = 4194304;";
+	static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
 	int rc = schema_check(db);
 
 	if (rc && rc != SQLITE_EMPTY)
@@ -258,6 +277,7 @@ int store_write(struct store *s, store_work *work, void *arg, const char *loss)
 	if (rc)
 		return fail(s, rc, "written", loss);
 	recover(s);
+	empty_log(s);
 	return 0;
 }
 

@@ -15,6 +15,7 @@ struct store {
 	sqlite3 *db;	/* NULL: not open */
 	bool is_broken; /* and it was said */
 	int patience_ms;
+	int log_pages;	      /* in the log after the last transaction */
 	uint64_t deadline_ms; /* CLOCK_MONOTONIC: when it ends */
 	struct store_counts counts;
 };

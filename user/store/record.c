@@ -86,11 +86,19 @@ static int write_act(sqlite3 *db, void *arg)
 	return rc;
 }
 
-/* Words of the command that were wrong are nobody's act. */
+/* Words of the command that were wrong are nobody's act, nor is what somebody was not allowed. */
 static bool is_an_act(const struct store_act *act)
 {
-	return act->author->change->is_made ||
-	       (act->error && act->error != -EINVAL && act->error != -ENOENT);
+	switch (act->error) {
+	case 0:
+	case -EINVAL:
+	case -ENOENT:
+	case -EPERM:
+	case -EACCES:
+		return act->author->change->is_made;
+	default:
+		return true;
+	}
 }
 
 int store_record(struct store *s, const struct store_act *act)
