@@ -72,6 +72,13 @@ counts_more() {
 lab_wait_for 20 counts_more
 grep -q 'level=info msg="event" kind=ports_exhausted service=tight pool=stable .* cause=' \
 	"$LAB_TMP/agent.log" || fail "the agent's log: $(cat "$LAB_TMP/agent.log")"
+is_kept() {
+	serin history tight --events -o json | jq -e 'select(.type == "event" and
+		.kind == "ports_exhausted" and .pool == "stable" and .count >= 1 and .client)'
+}
+lab_wait_for 10 is_kept
+serin history tight --events | grep -qE ' kernel +ports_exhausted +tight +pool stable, backend ' ||
+	fail "history: $(serin history tight --events)"
 said=$(lab_in lb curl -sf http://127.0.0.1:10717/metrics | promtool check metrics 2>&1) ||
 	fail "promtool: $said"
 expect "what promtool says" "$said" ""

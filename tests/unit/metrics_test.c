@@ -281,6 +281,16 @@ static void agent_lines(void **state)
 	       "serin_agent_scrape_errors_total 3", "# TYPE serin_events_total counter",
 	       "serin_events_total{kind=\"ports_exhausted\"} 5",
 	       "# TYPE serin_events_lost_total counter", "serin_events_lost_total 6");
+	assert_null(strstr(text, "serin_store_"));
+	free(text);
+	agent.has_store = agent.store_available = true;
+	agent.store_errors = 7;
+	agent.store_lost = 8;
+	out = open_memstream(&text, &size);
+	assert_int_equal(metrics_write_agent(&agent, out), 0);
+	fclose(out);
+	EXPECT("serin_store_available 1", "# TYPE serin_store_errors_total counter",
+	       "serin_store_errors_total 7", "serin_store_lost_total 8");
 }
 
 static void a_failed_stream_is_told(void **state)
