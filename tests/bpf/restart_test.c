@@ -98,6 +98,16 @@ static void test_what_runs_is_stronger_than_what_is_remembered(void **state)
 	assert_int_equal(apply_state("web", "stable", 3), SERIN_BACKEND_UP);
 }
 
+/* There was no restart, so its weights are from before it was taken away. */
+static void test_a_service_that_comes_back_is_new(void **state)
+{
+	(void)state;
+	lab_apply(LAB_HEAD SERVICE("api", "192.0.2.9", "", POOL("stable", HOST(2))));
+	assert_int_equal(apply(remember("web", 5, 777777, "10.1.0.3"), false), 0);
+	apply_expect_weight("canary", 100000);
+	assert_int_equal(apply_state("web", "stable", 3), SERIN_BACKEND_UP);
+}
+
 static void test_a_release_keeps_its_seed(void **state)
 {
 	struct snapshot *s;
@@ -197,6 +207,7 @@ int main(void)
 		RESTART_TEST(test_what_is_remembered_is_in_force_from_the_first_split),
 		RESTART_TEST(test_another_service_is_not_meant),
 		RESTART_TEST(test_what_runs_is_stronger_than_what_is_remembered),
+		RESTART_TEST(test_a_service_that_comes_back_is_new),
 		RESTART_TEST(test_a_release_keeps_its_seed),
 		RESTART_TEST(test_an_account_of_an_apply),
 		RESTART_TEST(test_an_account_of_a_shift),
