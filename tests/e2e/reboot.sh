@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # After a reboot services have the weights and drained backends they had, from the first packet on,
-# by an apply and by an agent; what a person detached begins anew.
+# by an apply and by an agent.
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
@@ -16,9 +16,6 @@ write_config() {
 write_config canary=5 extra=1 >"$LAB_TMP/serin.yaml"
 get() {
 	serin status -o json | jq -r ".services[0] | $1"
-}
-weight() {
-	get ".pools[] | select(.name == \"$1\").weight * 10000 | round"
 }
 # All that a reboot leaves: the disk.
 reboot() {
@@ -84,28 +81,3 @@ kill -HUP "$agent"
 has_again() { grep -q 'is applied again' "$LAB_TMP/agent.log"; }
 lab_wait_for 10 has_again
 lab_stop "$agent"
-
-# A pool that left the file takes its weight with it; a service that moves keeps its own.
-write_config canary=20 >"$LAB_TMP/serin.yaml"
-sed -i 's/port: 80$/port: 81/' "$LAB_TMP/serin.yaml"
-reboot
-apply
-expect "canary's weight" "$(weight canary)" 333333
-expect "what is kept" "$(get '[.pools[].name] | join(",")')" "canary,stable"
-
-# A release goes on with its seed; a new one is taken when there is none.
-sed -i 's/primary: stable/&\n    seed: 7/' "$LAB_TMP/serin.yaml"
-reboot
-apply
-grep -q 'keeps its live seed .* (file: 7)' "$LAB_TMP/told" || fail "$(cat "$LAB_TMP/told")"
-serin weight web canary=0 >/dev/null
-reboot
-apply
-expect "seed" "$(serin explain web 10.1.0.9 -o json | jq -r .seed)" 7
-expect "canary's weight" "$(weight canary)" 0
-
-# Taken away by a person: begun anew, with the file's weights.
-serin detach --yes >/dev/null
-apply
-expect "canary's weight after detach" "$(weight canary)" 200000
-expect "drained after detach" "$(get '[.pools[].backends[] | select(.state == "draining")] | length')" 0

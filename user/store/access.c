@@ -153,14 +153,11 @@ static void empty_log(struct store *s)
  */
 static void set_up(struct store *s)
 {
-	int yes = 1;
-
 	sqlite3_busy_handler(s->db, wait_a_little, s);
 	sqlite3_wal_hook(s->db, note_log, s);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &yes);
 }
 
 /* What is not ours is not turned into anything. The log is synced by each transaction, for a weight
