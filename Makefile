@@ -30,7 +30,7 @@ TOOLS    := $(patsubst %.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tests/tools/*.
 BENCH    := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*_bench.c))
 BENCH_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 TOOL_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/tools/*.bpf.c))
-FUZZ_SRC := $(wildcard user/config/*.c user/model/*.c user/lib/*.c)
+FUZZ_SRC := $(wildcard user/config/*.c user/model/*.c user/lib/*.c) user/store/live_json.c
 FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:

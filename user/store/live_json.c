@@ -95,7 +95,7 @@ static int read_drained(json_t *drained, struct live_service *out)
 	{
 		const char *text = json_string_value(value);
 
-		if (!text || net_parse_endpoint(text, &address, &port))
+		if (!text || net_parse_endpoint(text, &address, &port) || !port)
 			return -EINVAL;
 		if (live_add_drained(out, &address, port))
 			return -ENOMEM;
