@@ -304,12 +304,10 @@ static void test_what_may_only_be_read_is_read(void **state)
 #define WRITERS 6
 #define WRITES	10
 
-/* The first change of each makes the database, too. */
-static void test_writers_at_once_lose_nothing(void **state)
+static void write_at_once(void)
 {
 	pid_t pids[WRITERS];
 
-	(void)state;
 	for (int w = 0; w < WRITERS; w++) {
 		pids[w] = fork();
 		if (pids[w])
@@ -333,6 +331,30 @@ static void test_writers_at_once_lose_nothing(void **state)
 	assert_int_equal(lab_number("SELECT sum(stamp) FROM live"), 2 * WRITES);
 }
 
+/* The first change of each makes the database, too. */
+static void test_writers_at_once_lose_nothing(void **state)
+{
+	(void)state;
+	write_at_once();
+}
+
+/* One of them puts it aside, and none the new one. */
+static void test_writers_at_once_find_it_damaged(void **state)
+{
+	char rubbish[8192];
+	int real;
+
+	(void)state;
+	fill(1);
+	lab_number("PRAGMA wal_checkpoint(TRUNCATE)");
+	memset(rubbish, 'x', sizeof(rubbish));
+	write_file(lab_path, rubbish, sizeof(rubbish));
+	real = lab_hear_begin();
+	write_at_once();
+	lab_hear_end(real);
+	assert_int_equal(lab_count_files("state/serin.db.damaged-*Z-*[0-9]"), 1);
+}
+
 int main(void)
 {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
@@ -350,6 +372,7 @@ int main(void)
 		STORE_TEST(test_a_full_disk_is_no_end),
 		STORE_TEST(test_what_may_only_be_read_is_read),
 		STORE_TEST(test_writers_at_once_lose_nothing),
+		STORE_TEST(test_writers_at_once_find_it_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

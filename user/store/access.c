@@ -191,6 +191,8 @@ static int open_db(struct store *s)
 	if (s->db)
 		return SQLITE_OK;
 	make_directory(s->path);
+	if (stat(s->path, &s->file))
+		memset(&s->file, 0, sizeof(s->file));
 	rc = sqlite3_open_v2(s->path, &s->db,
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE,
 			     NULL);
@@ -269,7 +271,7 @@ int store_write(struct store *s, store_work *work, void *arg, const char *loss)
 	if (!s || !*s->path)
 		return 0;
 	rc = try_for_a_while(s, work, arg);
-	if (is_damaged(rc) && !store_move_aside(s->path))
+	if (is_damaged(rc) && !store_move_aside(s->path, &s->file))
 		rc = try_for_a_while(s, work, arg);
 	if (rc)
 		return fail(s, rc, "written", loss);

@@ -29,13 +29,13 @@ static bool may_be_ours(const char *path, int fd)
 	       !memcmp(head, magic, sizeof(magic));
 }
 
-/* The same file still has this name? */
-static bool is_there(const char *path, int fd)
+/* Or has somebody else put it aside, and begun the new one? */
+static bool is_there(const char *path, const struct stat *damaged)
 {
-	struct stat named, open_one;
+	struct stat named;
 
-	return !stat(path, &named) && !fstat(fd, &open_one) && named.st_ino == open_one.st_ino &&
-	       named.st_dev == open_one.st_dev;
+	return !stat(path, &named) && named.st_ino == damaged->st_ino &&
+	       named.st_dev == damaged->st_dev;
 }
 
 static int rename_part(const char *path, const char *part, const char *end)
@@ -69,17 +69,19 @@ static int rename_all(const char *path)
 	return error;
 }
 
-int store_move_aside(const char *path)
+int store_move_aside(const char *path, const struct stat *damaged)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (!may_be_ours(path, fd))
+	if (!is_there(path, damaged))
+		error = 0;
+	else if (!may_be_ours(path, fd))
 		error = -EINVAL;
 	else if (flock(fd, LOCK_EX))
 		error = -errno;
-	else if (is_there(path, fd))
+	else if (is_there(path, damaged))
 		error = rename_all(path);
 	close(fd);
 	return error;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "store/store.h"
 
@@ -11,9 +12,10 @@
 #define STORE_FOREIGN (-2) /* somebody else's */
 
 struct store {
-	char *path;	/* "": keeps nothing */
-	sqlite3 *db;	/* NULL: not open */
-	bool is_broken; /* and it was said */
+	char *path;	  /* "": keeps nothing */
+	sqlite3 *db;	  /* NULL: not open */
+	struct stat file; /* that was opened last; all zero: none */
+	bool is_broken;	  /* and it was said */
 	int patience_ms;
 	int log_pages;	      /* in the log after the last transaction */
 	uint64_t deadline_ms; /* CLOCK_MONOTONIC: when it ends */
@@ -43,8 +45,9 @@ int store_read(struct store *s, store_work *work, void *arg, const char *loss);
 /* ---- aside.c ---- */
 
 /* Gives a damaged database another name, with the time in it, so that a new one can be begun. Of
- * several processes that find it damaged one does it. 0 or -errno. */
-int store_move_aside(const char *path);
+ * several processes that find it damaged one does it. @damaged: which it is, whatever has its name
+ * by now. 0 or -errno. */
+int store_move_aside(const char *path, const struct stat *damaged);
 
 /* ---- sql.c ---- */
 
