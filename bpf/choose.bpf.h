@@ -46,10 +46,14 @@ static __always_inline int choose_settled(struct packet *p, int *moves)
 
 	*moves = 1;
 	flags = READ_ONCE(svc->flags);
-	if (may_fail_over(p, flags))
-		p->fails_over =
-			is_failing_over(&p->client, p->service_id, p->client_port_be, p->seq_be);
-	if ((flags & SERIN_SERVICE_REMEMBERS) || READ_ONCE(svc->diverts) || p->fails_over)
+	if (flags & (SERIN_SERVICE_REMEMBERS | SERIN_SERVICE_FAILOVER)) {
+		if (may_fail_over(p, flags))
+			p->fails_over = is_failing_over(&p->client, p->service_id,
+							p->client_port_be, p->seq_be);
+		if ((flags & SERIN_SERVICE_REMEMBERS) || p->fails_over)
+			return SERIN_GO_ON;
+	}
+	if (READ_ONCE(svc->diverts))
 		return SERIN_GO_ON;
 	hash = serin_flow_hash(&svc->now, &p->client, p->client_port_be);
 	epoch = READ_ONCE(svc->epoch);
