@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define SERIN_ABI_VERSION 4
+#define SERIN_ABI_VERSION 5
 #define SERIN_ABI_MAGIC	  0x4e495245u /* "ERIN" */
 
 #define SERIN_NAME_LEN	     32 /* a service's or pool's name, with its NUL */

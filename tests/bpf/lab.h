@@ -39,7 +39,7 @@
 #include "frame.h"
 
 #define LAB_DIR	      "/sys/fs/bpf/serin-lab"
-#define LAB_PINS      LAB_DIR "/v4" /* of SERIN_ABI_VERSION */
+#define LAB_PINS      LAB_DIR "/v5" /* of SERIN_ABI_VERSION */
 #define LAB_HOSTS     100
 #define LAB_FRAME_MAX 12288 /* of what comes out: jumbo frames and more */
 #define LAB_LIMITS                    \

@@ -51,7 +51,7 @@ struct dataplane {
 
 /* ---- pins.c: directories, the lock, opening and publishing ---- */
 
-#define DP_VERSION_DIR "v4" /* pins of SERIN_ABI_VERSION */
+#define DP_VERSION_DIR "v5" /* pins of SERIN_ABI_VERSION */
 #define DP_STAGING_DIR "new"
 #define DP_LINK_PREFIX "link_"
 
@@ -65,7 +65,7 @@ int dp_open_pins(struct dataplane *dp);
 int dp_mmap(struct dataplane *dp);
 /* The flow table too; whoever touches dp->flows4 or flows6 calls it first. */
 int dp_mmap_flows(struct dataplane *dp);
-/* "DIR/v4/NAME" or, before publishing, "DIR/new/NAME". */
+/* "DIR/v5/NAME" or, before publishing, "DIR/new/NAME". */
 int dp_pin_path(const struct dataplane *dp, const char *name, char path[PATH_MAX]);
 /* Pins everything in the staging directory, without the links. */
 int dp_stage(struct dataplane *dp);
