@@ -63,7 +63,7 @@ static void expect_lines(const char *const *lines, size_t count)
 static void host_lines(void **state)
 {
 	(void)state;
-	EXPECT("serin_build_info{version=\"" SERIN_VERSION "\",kernel_abi=\"4\"} 1",
+	EXPECT("serin_build_info{version=\"" SERIN_VERSION "\",kernel_abi=\"5\"} 1",
 	       "serin_program_info{version=\"0.0.9\"} 1",
 	       "serin_interface_attached{interface=\"eth0\",mode=\"native\"} 1",
 	       "serin_packets_total{verdict=\"tx\",reason=\"forwarded_same_port\"} 41",
@@ -253,7 +253,7 @@ static void nothing_loaded_is_only_the_build(void **state)
 	static const char expected[] =
 		"# HELP serin_build_info Version and map layout of this serin; always 1.\n"
 		"# TYPE serin_build_info gauge\n"
-		"serin_build_info{version=\"" SERIN_VERSION "\",kernel_abi=\"4\"} 1\n";
+		"serin_build_info{version=\"" SERIN_VERSION "\",kernel_abi=\"5\"} 1\n";
 	char *alone = NULL;
 	size_t size;
 	FILE *out = open_memstream(&alone, &size);
