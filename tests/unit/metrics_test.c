@@ -71,6 +71,8 @@ static void host_lines(void **state)
 	       "serin_packets_total{verdict=\"drop\",reason=\"too_big\"} 43",
 	       "serin_drops_total{reason=\"too_big\"} 43",
 	       "serin_drops_total{reason=\"no_backend\"} 0", "serin_flow_table_entries 12",
+	       "serin_map_entries{map=\"backends\"} 3",
+	       "serin_map_capacity{map=\"backends\"} 16384", "serin_map_entries{map=\"flows4\"} 12",
 	       "serin_flow_table_capacity 1048576", "serin_flow_table_bytes 100663296",
 	       "serin_flow_table_inserted_total 5000000000",
 	       "serin_flow_table_unremembered_total 17",
@@ -267,8 +269,11 @@ static void nothing_loaded_is_only_the_build(void **state)
 
 static void agent_lines(void **state)
 {
-	struct metrics_agent agent = {
-		.started_ms = 1700000000007, .scrape_errors = 3, .events = {5}, .events_lost = 6};
+	struct metrics_agent agent = {.started_ms = 1700000000007,
+				      .scrape_errors = 3,
+				      .pass_errors = 4,
+				      .events = {5},
+				      .events_lost = 6};
 	size_t size;
 	FILE *out;
 
@@ -278,7 +283,8 @@ static void agent_lines(void **state)
 	assert_int_equal(metrics_write_agent(&agent, out), 0);
 	fclose(out);
 	EXPECT("serin_agent_start_time_seconds 1700000000.007", "serin_agent_dataplane_loaded 0",
-	       "serin_agent_scrape_errors_total 3", "# TYPE serin_events_total counter",
+	       "serin_agent_scrape_errors_total 3", "serin_agent_pass_errors_total 4",
+	       "# TYPE serin_events_total counter",
 	       "serin_events_total{kind=\"ports_exhausted\"} 5",
 	       "# TYPE serin_events_lost_total counter", "serin_events_lost_total 6");
 	assert_null(strstr(text, "serin_store_"));

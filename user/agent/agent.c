@@ -141,6 +141,7 @@ static void show_metrics(struct agent *agent, struct http_reply *reply)
 
 	count_events(agent);
 	count_kept(agent);
+	agent->own.pass_errors = neighbours_errors(agent->neighbours);
 	reply->status = 200;
 	reply->content_type = METRICS_CONTENT_TYPE;
 	metrics_write(s, reply->body);

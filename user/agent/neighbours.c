@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "agent/exhaustion.h"
+#include "agent/fullness.h"
 #include "agent/sampling.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
@@ -25,6 +26,8 @@ struct neighbours {
 	struct rtnl_follower *follower;
 	struct exhaustion *exhaustion;
 	struct sampling *sampling;
+	struct fullness fullness;
+	uint64_t errors; /* passes that failed */
 	sd_event *event;
 	sd_event_source *heard;
 	sd_event_source *timer;
@@ -58,6 +61,7 @@ static int schedule(struct neighbours *n, uint64_t at_us)
 /* Once for each change, not once for each pass. Which hop changed, the data plane has said. */
 static void tell(struct neighbours *n, int err, size_t unresolved)
 {
+	n->errors += err != 0;
 	if (err && err != n->error)
 		log_warning("next hops are not followed: %s", strerror(-err));
 	if (!err && n->error)
@@ -102,6 +106,8 @@ static uint64_t pass(struct neighbours *n, uint64_t started_us)
 		result = exhaustion_look(n->exhaustion, dp, started_us / MS);
 	if (result >= 0 && confirm)
 		result = sampling_look(n->sampling, dp, started_us / MS);
+	if (result >= 0 && confirm)
+		result = fullness_look(&n->fullness, dp);
 	dataplane_close(dp);
 	tell(n, result < 0 ? result : 0, unresolved);
 	return result < 0 || unresolved ? RETRY_US : PERIOD_US;
@@ -177,6 +183,11 @@ int neighbours_open(sd_event *event, const char *dir, struct neighbours **out)
 	}
 	*out = n;
 	return 0;
+}
+
+uint64_t neighbours_errors(const struct neighbours *n)
+{
+	return n->errors;
 }
 
 void neighbours_close(struct neighbours *n)

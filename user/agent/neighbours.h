@@ -2,8 +2,8 @@
 /*
  * Owns keeping next hops true: it hears of changed links, routes and neighbours and looks at all
  * backends anew, at once where something changed and now and then where nothing did. Then it also
- * settles what has settled, looks for services that run out of ports, and sets how many flows are
- * sampled.
+ * settles what has settled, looks for services that run out of ports and maps that are nearly full,
+ * and sets how many flows are sampled.
  */
 #pragma once
 
@@ -15,4 +15,6 @@ struct neighbours;
 int neighbours_open(sd_event *event, const char *dir, struct neighbours **out);
 /* Looks soon: something may have been loaded or changed. */
 void neighbours_kick(struct neighbours *n);
+/* How many of its passes failed: something of a map could not be read or written. */
+uint64_t neighbours_errors(const struct neighbours *n);
 void neighbours_close(struct neighbours *n);

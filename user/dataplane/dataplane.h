@@ -232,7 +232,25 @@ struct snapshot_interface {
 	bool is_attached;
 };
 
+/* How full a map is whose size one of the limits sets. */
+struct usage_view {
+	const char *map;
+	const char *limit; /* "limits.flows" */
+	uint64_t used;	   /* of flow tables an estimate */
+	uint64_t capacity;
+};
+
+enum usage_map {
+	USAGE_SERVICES,
+	USAGE_BACKENDS,
+	USAGE_TARGETS,
+	USAGE_FLOWS4,
+	USAGE_FLOWS6,
+	USAGE_MAX,
+};
+
 struct snapshot {
+	struct usage_view usage[USAGE_MAX];
 	struct snapshot_interface *interfaces;
 	size_t interface_count;
 	struct snapshot_service *services;
@@ -259,6 +277,9 @@ typedef uint8_t sample_judge(uint32_t pool, uint64_t flows, uint8_t shift, void 
 
 /* dataplane_set_samples() - asks of each pool how many of its flows to sample from now on. */
 int dataplane_set_samples(struct dataplane *dp, sample_judge *judge, void *arg);
+
+/* 0 or -errno. */
+int dataplane_usage(struct dataplane *dp, struct usage_view out[USAGE_MAX]);
 
 /* What is counted of a service's pools is of one instant: two of them can be compared. */
 int dataplane_snapshot(struct dataplane *dp, struct snapshot **out);

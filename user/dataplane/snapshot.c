@@ -356,6 +356,8 @@ int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
 		error = copy_verdicts(dp, s);
 	if (!error)
 		error = copy_flow_table(dp, s);
+	if (!error)
+		error = dataplane_usage(dp, s->usage);
 	roster_fini(&c.roster);
 	if (error) {
 		snapshot_free(s);

@@ -183,6 +183,24 @@ static void write_flow_table(FILE *out, const struct snapshot *s)
 	}
 }
 
+static void write_usage(FILE *out, const struct snapshot *s)
+{
+	metrics_put_head(out, "serin_map_entries", METRICS_GAUGE,
+			 "Entries in use; of flow tables, living flows, an estimate.");
+	for (int i = 0; i < USAGE_MAX; i++) {
+		fputs("serin_map_entries", out);
+		metrics_put_label(out, "{", "map", s->usage[i].map);
+		metrics_put_value(out, s->usage[i].used);
+	}
+	metrics_put_head(out, "serin_map_capacity", METRICS_GAUGE,
+			 "Entries the map has room for, by the configuration's limits.");
+	for (int i = 0; i < USAGE_MAX; i++) {
+		fputs("serin_map_capacity", out);
+		metrics_put_label(out, "{", "map", s->usage[i].map);
+		metrics_put_value(out, s->usage[i].capacity);
+	}
+}
+
 static void write_interfaces(FILE *out, const struct snapshot *s)
 {
 	metrics_put_head(out, "serin_interface_attached", METRICS_GAUGE,
@@ -208,6 +226,7 @@ static void write_program(FILE *out, const struct snapshot *s)
 	write_packets(out, s);
 	write_drops(out, s);
 	write_flow_table(out, s);
+	write_usage(out, s);
 }
 
 int metrics_write(const struct snapshot *s, FILE *out)
@@ -267,6 +286,10 @@ int metrics_write_agent(const struct metrics_agent *agent, FILE *out)
 	metrics_put_head(out, "serin_agent_scrape_errors_total", METRICS_COUNTER,
 			 "Times the data plane was there and could not be read.");
 	fprintf(out, "serin_agent_scrape_errors_total %" PRIu64 "\n", agent->scrape_errors);
+	write_counter(out, "serin_agent_pass_errors_total",
+		      "Times the agent could not look after what runs: a map was not read or "
+		      "written.",
+		      agent->pass_errors);
 	write_events(agent, out);
 	if (agent->has_store)
 		write_store(agent, out);

@@ -21,6 +21,7 @@ int metrics_write(const struct snapshot *s, FILE *out);
 struct metrics_agent {
 	uint64_t started_ms; /* CLOCK_REALTIME */
 	uint64_t scrape_errors;
+	uint64_t pass_errors;
 	bool is_loaded; /* a data plane was found */
 	uint64_t events[SERIN_EVENT_MAX];
 	uint64_t events_lost;
