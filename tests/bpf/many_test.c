@@ -194,7 +194,7 @@ static void test_few_files_are_enough(void **state)
 
 	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
-	few = (struct rlimit){.rlim_cur = 100, .rlim_max = usual.rlim_max};
+	few = (struct rlimit){.rlim_cur = 128, .rlim_max = usual.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	apply(SERVICES, false);
 	ask_all(1, FRAME_SYN, before);

@@ -173,7 +173,7 @@ static void test_a_full_table(void **state)
 	struct serin_signals before;
 
 	(void)state;
-	fill_table(SERIN_SAMPLE_LIVE | SERIN_SAMPLE_ANSWERED, 50000);
+	fill_table(SERIN_SAMPLE_LIVE | SERIN_SAMPLE_ANSWERED | SERIN_SAMPLE_OPEN, 50000);
 	before = talk_signals(w->name, "canary");
 	refuse(&t);
 	talk_expect(w, &before,
