@@ -57,14 +57,14 @@ static void test_embedded_nul(void **state)
 static void test_keys_and_types(void **state)
 {
 	static const struct wrong wrong[] = {
-		{GOOD "  health_check: {type: tcp}\n", 10, 3,
-		 "unknown key 'health_check' in a service"},
+		{GOOD "  health_chek: {type: tcp}\n", 10, 3,
+		 "unknown key 'health_chek' in a service; did you mean 'health_check'?"},
 		{GOOD "  protocal: tcp\n", 10, 3, "did you mean 'protocol'?"},
 		{GOOD "  Seed: 1\n", 10, 3, "did you mean 'seed'?"},
 		{GOOD "  table: 1\n", 10, 3, "did you mean 'table_size'?"},
 		{GOOD "    wieght: 1\n", 10, 5,
 		 "unknown key 'wieght' in a pool; did you mean 'weight'?"},
-		{GOOD "    xyzzy: 1\n", 10, 5, "which has: name, weight, backends"},
+		{GOOD "    xyzzy: 1\n", 10, 5, "which has: name, weight, backends, health_check"},
 		{GOOD "limit: {}\n", 10, 1, "did you mean 'limits'?"},
 		{GOOD "limits: {flow: 1}\n", 10, 10, "did you mean 'flows'?"},
 		{GOOD "  port: 81\n", 10, 3, "duplicate key 'port', first given on line 6"},

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "config/guards.h"
+#include "config/health.h"
 #include "config/prime.h"
 #include "config/source.h"
 #include "config/suggest.h"
@@ -51,11 +52,17 @@ static const struct schema_field pool_fields[] = {
 	{"name", value_read_name, offsetof(struct model_pool, name), true, NULL},
 	{"weight", value_read_percent, offsetof(struct model_pool, weight_ppm), false, NULL},
 	{"backends", schema_read_list, offsetof(struct model_pool, backends), true, &backend_list},
+	{"health_check", health_read_pool_check, offsetof(struct model_pool, health_check), false,
+	 NULL},
 };
 static const struct schema pool_schema = {"a pool", pool_fields, COUNT_OF(pool_fields)};
 
 static void read_pool(struct reader *r, const struct node *value, void *item)
 {
+	struct model_pool *pool = item;
+
+	if (model_health_check_copy(&pool->health_check, &r->service->health_check))
+		r->errors.is_no_memory = true;
 	schema_read_map(r, value, &pool_schema, item);
 }
 
@@ -140,8 +147,8 @@ static const struct value_word affinity_words[] = {{"connection", SERIN_AFFINITY
 						   {"client", SERIN_AFFINITY_CLIENT}};
 static const struct value_word track_words[] = {{"changed", false}, {"always", true}};
 
-/* In this order: backends want the service's port, what names a pool wants the pools, targets want
- * the VIP. */
+/* In this order: backends want the service's port, pools its health check, what names a pool wants the
+ * pools, targets want the VIP. */
 static const struct schema_field service_fields[] = {
 	{"name", value_read_name, offsetof(struct model_service, name), true, NULL},
 	{"vip", value_read_address, offsetof(struct model_service, vip), true, NULL},
@@ -170,6 +177,8 @@ static const struct schema_field service_fields[] = {
 	 NUMBER(struct model_service, seed, 0, UINT64_MAX)},
 	{"table_size", read_table_size, offsetof(struct model_service, table_size), false,
 	 NUMBER(struct model_service, table_size, 2, SERIN_TABLE_SIZE_MAX)},
+	{"health_check", health_read_check, offsetof(struct model_service, health_check), false,
+	 NULL},
 	{"pools", schema_read_list, offsetof(struct model_service, pools), true, &pool_list},
 	{"primary", read_primary, 0, false, NULL},
 	{"targets", targets_read, 0, false, NULL},
@@ -177,6 +186,7 @@ static const struct schema_field service_fields[] = {
 	 NUMBER(struct model_service, syn_failover, 1, MODEL_SYN_FAILOVER_MAX)},
 	{"exposure", guards_read_exposure, 0, false, NULL},
 	{"breaker", guards_read_breaker, 0, false, NULL},
+	{"outlier", health_read_outlier, offsetof(struct model_service, outlier), false, NULL},
 };
 static const struct schema service_schema = {"a service", service_fields, COUNT_OF(service_fields)};
 _Static_assert(COUNT_OF(service_fields) <= SCHEMA_FIELDS_MAX, "the walker keeps one key of each");
@@ -210,6 +220,7 @@ static void read_service(struct reader *r, const struct node *value, void *item)
 	svc->client_prefix4 = MODEL_PREFIX4_DEFAULT;
 	svc->table_size = MODEL_TABLE_SIZE_DEFAULT;
 	svc->primary = SERVICE_PRIMARY_UNKNOWN;
+	model_health_check_init(&svc->health_check);
 	r->service = svc;
 	schema_read_map(r, value, &service_schema, svc);
 	if (!node_find(value, "seed"))

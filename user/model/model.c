@@ -22,8 +22,11 @@ struct model *model_new(void)
 
 static void service_fini(struct model_service *svc)
 {
-	for (size_t i = 0; i < svc->pool_count; i++)
+	for (size_t i = 0; i < svc->pool_count; i++) {
 		free(svc->pools[i].backends);
+		model_health_check_fini(&svc->pools[i].health_check);
+	}
+	model_health_check_fini(&svc->health_check);
 	free(svc->pools);
 	free(svc->targets);
 	free(svc->sources);

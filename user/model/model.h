@@ -13,6 +13,8 @@
 
 #include <serin/abi.h>
 
+#include "model/health.h"
+
 #define MODEL_PPM_ALL		   1000000u /* 100 %: weights are millionths of the unit */
 #define MODEL_TABLE_SIZE_DEFAULT   16381u
 #define MODEL_SLOTS_PER_BACKEND	   100u /* fewer and shares of backends get coarse */
@@ -59,7 +61,8 @@ struct model_pool {
 	char name[SERIN_NAME_LEN];
 	uint32_t weight_ppm; /* initial; 0 for the primary, which takes the rest */
 	struct model_backend *backends;
-	size_t backend_count; /* at least 1 */
+	size_t backend_count;			/* at least 1 */
+	struct model_health_check health_check; /* the service's, or its own */
 };
 
 /* New flows from this prefix go to this pool whatever the split says; the longest prefix wins. */
@@ -129,6 +132,8 @@ struct model_service {
 	struct model_breaker breaker; /* of each pool but the primary */
 	struct model_exposure exposure;
 	uint32_t syn_failover; /* which SYN sent again goes to the primary; 0: none */
+	struct model_health_check health_check; /* of pools that say nothing else */
+	struct model_outlier outlier;
 };
 
 /* Sizes of the maps, chosen when the program is loaded. */
