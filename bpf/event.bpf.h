@@ -51,6 +51,19 @@ __noinline int send_event(struct serin_event *e)
 	return e && event_is_due(e) ? log_event(e) : 0;
 }
 
+/* One that user space sends: none of them may be missed, however close they come. */
+static __always_inline int tell_event(const struct serin_event *told)
+{
+	struct serin_event e = *told;
+	struct serin_event_rates *rates = bpf_map_lookup_elem(&event_rates, &e.service);
+
+	if (!rates)
+		return 0;
+	e.count = 1;
+	e.total = __sync_fetch_and_add(&rates->kind[e.kind % SERIN_EVENT_RATES].told, 1) + 1;
+	return log_event(&e);
+}
+
 /* With a frame of its own, for the walk has none to spare: whose packet it is, and where it would
  * have gone. */
 static __noinline int send_packet_event(const struct packet *p, __u32 kind, __u32 cause)

@@ -117,4 +117,13 @@ int serin_sweep(void *ctx)
 	return 0;
 }
 
+/*
+ * What user space has to tell, into the same log: with no one to kill it half-way through a record.
+ */
+SEC("syscall")
+int serin_tell(struct serin_event *e)
+{
+	return tell_event(e);
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

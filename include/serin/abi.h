@@ -208,8 +208,8 @@ struct serin_backend {
 	struct serin_endpoint at;
 	__u32 service;
 	__u64 hop;
-	__u8 pool; /* within the service */
-	__u8 state;
+	__u8 pool;	  /* within the service */
+	__u8 state;	  /* enum serin_backend_state, and SERIN_BACKEND_FACTS; FREE has none */
 	__u16 has_direct; /* somebody talks to it past its VIP: look at each reply; writer: packets */
 	__u16 l3_csum_delta; /* what VIP -> backend adds to the IPv4 header's sum (RFC 1624) */
 	__u16 l4_csum_delta; /* and to the TCP or UDP sum, pseudo header included */

@@ -14,7 +14,9 @@
 	X(PORTS_EXHAUSTED, "ports_exhausted") /* a flow found no source port */          \
 	X(BREAKER_OPENED, "breaker_opened")   /* a pool's new flows go to the primary */ \
 	X(BREAKER_CLOSED, "breaker_closed")   /* and do no longer */                     \
-	X(FLOW_MOVED, "flow_moved")	      /* a new flow was kept from its pool */
+	X(FLOW_MOVED, "flow_moved")	      /* a new flow was kept from its pool */    \
+	X(BACKEND_DOWN, "backend_down")	      /* it gets no new flow */                  \
+	X(BACKEND_UP, "backend_up")	      /* and does again, for all of that cause */
 
 enum serin_event_kind {
 #define SERIN_EVENT_ENUM(name, text) SERIN_EVENT_##name,
@@ -32,7 +34,9 @@ enum serin_event_kind {
 	X(PROBES_ANSWERED, "probes_answered")                              \
 	X(BREAKER, "breaker")                                              \
 	X(SYN_FAILOVER, "syn_failover")                                    \
-	X(EXPOSURE, "exposure")
+	X(EXPOSURE, "exposure")                                            \
+	X(HEALTH_CHECK, "health_check")                                    \
+	X(OUTLIER, "outlier") /* its flows fail */
 
 enum serin_event_cause {
 #define SERIN_EVENT_CAUSE_ENUM(name, text) SERIN_EVENT_CAUSE_##name,

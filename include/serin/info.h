@@ -7,6 +7,13 @@
 
 #include <serin/abi.h>
 
+/* In a backend's `state`, beside what it is; of a free one there are none. With either of them a backend
+ * that is up has a state that packets take for another one, and moves its SYNs. */
+#define SERIN_BACKEND_STATE_MASK 0x3f
+#define SERIN_BACKEND_UNHEALTHY	 0x40 /* its checks fail */
+#define SERIN_BACKEND_EJECTED	 0x80 /* its flows do */
+#define SERIN_BACKEND_FACTS	 (SERIN_BACKEND_UNHEALTHY | SERIN_BACKEND_EJECTED)
+
 struct serin_meta {
 	__u32 magic;
 	__u32 abi_version;

@@ -204,7 +204,8 @@ static void backend_fields(void **state)
 {
 	(void)state;
 	expect(json_object_get(pool(0), "backends"),
-	       "[{'address': '10.0.0.21', 'port': 8080, 'weight': 1, 'state': 'up', 'signals':"
+	       "[{'address': '10.0.0.21', 'port': 8080, 'weight': 1, 'state': 'up', 'health': "
+	       "'up', 'signals':"
 	       " {'packets_in': 11, 'bytes_in': 0, 'packets_out': 0, 'bytes_out': 0,"
 	       " 'flows': 3, 'syns': 0, 'syn_acks': 0, 'fins_in': 0, 'fins_out': 0,"
 	       " 'resets_by_client': 0, 'resets_by_backend': 12, 'refused': 0,"

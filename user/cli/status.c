@@ -95,9 +95,12 @@ static void add_backend(struct libscols_table *t, struct libscols_line *parent,
 		table_set(row, COLUMN_NAME, "%s", text);
 	else
 		table_set(row, COLUMN_NAME, "%s x%u", text, b->weight);
-	table_set(row, COLUMN_STATE, "%s", snapshot_backend_state_name(b));
+	if (b->state != SERIN_BACKEND_UP && (b->is_unhealthy || b->is_ejected))
+		table_set(row, COLUMN_STATE, "%s, down", snapshot_backend_state_name(b));
+	else
+		table_set(row, COLUMN_STATE, "%s", snapshot_backend_state_name(b));
 	set_counters(row, &b->counters);
-	if (b->state != SERIN_BACKEND_UP || !b->has_hop)
+	if (!snapshot_backend_takes_flows(b))
 		table_warn(row);
 }
 
@@ -107,7 +110,7 @@ static void set_pool_state(struct libscols_line *row, const struct snapshot_pool
 	size_t up = 0;
 
 	for (size_t i = 0; i < p->backend_count; i++)
-		up += p->backends[i].state == SERIN_BACKEND_UP && p->backends[i].has_hop;
+		up += snapshot_backend_takes_flows(&p->backends[i]);
 	if (p->guard.state != SERIN_BREAKER_CLOSED)
 		table_set(row, COLUMN_STATE, "%zu/%zu up, breaker %s", up, p->backend_count,
 			  breaker_state_name(p->guard.state));

@@ -160,7 +160,7 @@ static bool may_be_freed(const struct dataplane *dp, uint32_t id, const uint8_t 
 {
 	const struct serin_backend *b = &dp->backends[id];
 
-	return b->state == SERIN_BACKEND_LEAVING && !keeps[id] &&
+	return dp_backend_state(b) == SERIN_BACKEND_LEAVING && !keeps[id] &&
 	       (!dp->services[b->service].changed_ns || (settles && settles[b->service]));
 }
 

@@ -191,8 +191,11 @@ static void update_backend(struct dataplane *dp, const struct backend_plan *b, u
 	now->pool = b->pool;
 	if (hop)
 		__atomic_store_n(&now->hop, hop, __ATOMIC_RELEASE);
-	if (now->state == SERIN_BACKEND_LEAVING)
+	if (dp_backend_state(now) == SERIN_BACKEND_LEAVING)
 		__atomic_store_n(&now->state, SERIN_BACKEND_UP, __ATOMIC_RELEASE);
+	if (now->state & SERIN_BACKEND_FACTS & ~b->facts)
+		__atomic_and_fetch(&now->state, SERIN_BACKEND_STATE_MASK | b->facts,
+				   __ATOMIC_RELEASE);
 }
 
 static int commit_backends(struct dataplane *dp, const struct plan *p)
@@ -205,7 +208,7 @@ static int commit_backends(struct dataplane *dp, const struct plan *p)
 			.at = b->at,
 			.service = b->service,
 			.pool = b->pool,
-			.state = b->is_draining ? SERIN_BACKEND_DRAINING : SERIN_BACKEND_UP,
+			.state = b->state,
 			.weight = b->weight,
 			.hop = dp_hop_word(dp, &p->hops[i]),
 		};

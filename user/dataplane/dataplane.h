@@ -37,7 +37,8 @@ struct rtnl;
 
 enum dataplane_access {
 	DATAPLANE_READ,
-	DATAPLANE_WRITE, /* waits for the lock */
+	DATAPLANE_WRITE,     /* waits for the lock */
+	DATAPLANE_TRY_WRITE, /* does not: -EAGAIN */
 };
 
 /* Who changes something and why: kept beside the split and shown by status. */
@@ -141,6 +142,48 @@ int dataplane_follow_hops(struct dataplane *dp, struct rtnl *rtnl, bool confirm,
  */
 int dataplane_follow_host(struct dataplane *dp, struct rtnl *rtnl);
 
+/* ---- which backends are well ---- */
+
+struct dataplane_backend {
+	uint32_t id;
+	const char *service;
+	const char *pool;
+	struct in6_addr address;
+	uint16_t port;
+	bool is_leaving;
+	uint8_t facts; /* SERIN_BACKEND_FACTS */
+};
+
+typedef void backend_visitor(const struct dataplane_backend *b, void *arg);
+
+/* Visits every backend; what it points to lasts as long as @dp is open. */
+void dataplane_each_backend(struct dataplane *dp, backend_visitor *visit, void *arg);
+
+/* How flows of a backend have ended so far, of those that are sampled. */
+struct dataplane_outcomes {
+	uint64_t answered;
+	uint64_t failed;
+};
+
+int dataplane_backend_outcomes(struct dataplane *dp, uint32_t id, struct dataplane_outcomes *out);
+
+struct dataplane_health {
+	uint32_t id; /* as dataplane_each_backend() told it */
+	char service[SERIN_NAME_LEN];
+	struct in6_addr address;
+	uint16_t port;
+	uint8_t fact; /* SERIN_BACKEND_UNHEALTHY or _EJECTED */
+	bool is_so;
+	bool is_gone; /* out: no such backend is there any more */
+};
+
+/*
+ * dataplane_set_health() - new facts of many backends at once: each is an event, and each pool of
+ * theirs gets one new table. Flows that a backend has stay with it. Returns how many were not so
+ * before, or -errno.
+ */
+int dataplane_set_health(struct dataplane *dp, struct dataplane_health *changes, size_t count);
+
 /* ---- what runs, as seen by status, metrics and people ---- */
 
 struct snapshot_counters {
@@ -155,7 +198,9 @@ struct snapshot_backend {
 	uint32_t weight;
 	uint32_t id;
 	enum serin_backend_state state;
-	bool has_hop; /* false: its next hop is not resolved, it takes no new flow */
+	bool is_unhealthy; /* its checks fail */
+	bool is_ejected;   /* its flows do */
+	bool has_hop;	   /* false: its next hop is not resolved, it takes no new flow */
 	struct snapshot_counters counters;
 	struct serin_histograms *latencies;
 };
@@ -286,8 +331,12 @@ int dataplane_snapshot(struct dataplane *dp, struct snapshot **out);
 void snapshot_free(struct snapshot *s);
 const struct snapshot_service *snapshot_find_service(const struct snapshot *s, const char *name);
 
-/* "up", "draining", "leaving", or "unresolved" where the next hop is not known. */
+/* "up", "draining", "leaving"; of what is neither draining nor leaving, "down" where it fails, and
+ * "unresolved" where the next hop is not known. */
 const char *snapshot_backend_state_name(const struct snapshot_backend *b);
+/* "up", "down" by its checks, or "ejected", whatever its state. */
+const char *snapshot_backend_health_name(const struct snapshot_backend *b);
+bool snapshot_backend_takes_flows(const struct snapshot_backend *b);
 /* A reason's text and what becomes of such a packet ("pass", "drop", "tx", "redirect"). */
 const char *dataplane_reason_name(enum serin_reason reason);
 const char *dataplane_reason_action(enum serin_reason reason);

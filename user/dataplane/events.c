@@ -54,6 +54,14 @@ uint32_t dp_event_next(const struct dataplane *dp)
 	return (uint32_t)__atomic_load_n(&dp->event_log->last, __ATOMIC_ACQUIRE) + 1;
 }
 
+int dp_event_tell(struct dataplane *dp, const struct serin_event *e)
+{
+	struct serin_event told = *e;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &told, .ctx_size_in = sizeof(told));
+
+	return bpf_prog_test_run_opts(dp->tell_fd, &opts) ? -errno : 0;
+}
+
 int dp_event_rates_clear(struct dataplane *dp, uint32_t service)
 {
 	const struct serin_event_rates none = {};

@@ -28,6 +28,8 @@ struct dataplane {
 	int program_fd;		/* only after a load or for attaching; -1 otherwise */
 	int clock_fd;		/* the program that tells the jiffies */
 	int sweep_fd;		/* and the one that ends samples that time has ended */
+	int tell_fd;		/* and the one that writes events of ours */
+	bool tries;		/* not to wait for the lock */
 	struct serin_meta meta; /* all zero: nothing loaded, every look-up finds nothing */
 	int cpu_count;
 	uint32_t uid; /* whose changes these are */
@@ -215,8 +217,13 @@ void roster_fini(struct roster *r);
 size_t roster_pool(const struct dataplane *dp, const struct roster *r, uint32_t service,
 		   uint32_t pool, const uint32_t **ids);
 bool dp_backend_takes_flows(const struct serin_backend *b);
+enum serin_backend_state dp_backend_state(const struct serin_backend *b);
+/* Leaves the facts beside it as they are. */
+void dp_backend_set_state(struct serin_backend *b, enum serin_backend_state state);
 /* Rebuilds a pool's table if it is not made of the backends that take flows now. */
 int dp_table_refresh(struct dataplane *dp, const struct roster *r, uint32_t service, uint32_t pool);
+/* The same of many at once: those flagged by pool index; NULL: all. */
+int dp_tables_refresh(struct dataplane *dp, const struct roster *r, const uint8_t *is_wanted);
 int dp_tables_refresh_all(struct dataplane *dp);
 /* Whether the pool has a table: true, too, where an apply was killed and may not have made it. */
 bool dp_table_is_there(const struct dataplane *dp, uint32_t pool_index);
@@ -341,7 +348,7 @@ struct dp_backend_spec {
 	struct serin_endpoint at;
 	uint32_t service;
 	uint8_t pool;
-	enum serin_backend_state state;
+	uint8_t state; /* and facts */
 	uint32_t weight;
 	uint64_t hop;
 };
@@ -460,6 +467,8 @@ int dp_ports_read(struct dataplane *dp, uint32_t service, struct snapshot_ports 
 /* The low word of the next event's number: events before it tell of others than what is made now. */
 uint32_t dp_event_next(const struct dataplane *dp);
 /* Of a service that is about to be made. */
+/* Into the log, as it is but for when and how many. */
+int dp_event_tell(struct dataplane *dp, const struct serin_event *e);
 int dp_event_rates_clear(struct dataplane *dp, uint32_t service);
 
 /* ---- flows.c ---- */

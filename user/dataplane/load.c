@@ -207,6 +207,8 @@ static int keep_fds(struct dataplane *dp, struct serin_bpf *skel, bool with_maps
 		error = keep_fd(bpf_program__fd(skel->progs.serin_clock), &dp->clock_fd);
 	if (!error)
 		error = keep_fd(bpf_program__fd(skel->progs.serin_sweep), &dp->sweep_fd);
+	if (!error)
+		error = keep_fd(bpf_program__fd(skel->progs.serin_tell), &dp->tell_fd);
 	for (int i = 0; !error && with_maps && i < DP_MAP_MAX; i++)
 		error = keep_fd(bpf_map__fd(map_of(skel, i)), &dp->map_fd[i]);
 	return error;
@@ -327,6 +329,8 @@ int dp_upgrade(struct dataplane *dp, bool dry_run, FILE *changes)
 		error = pin_over(dp, dp->clock_fd, "clock");
 	if (!error)
 		error = pin_over(dp, dp->sweep_fd, "sweep");
+	if (!error)
+		error = pin_over(dp, dp->tell_fd, "tell");
 	if (error)
 		return error;
 	meta.program_id = program_id();

@@ -34,6 +34,7 @@ void dp_init(struct dataplane *dp, const char *dir, enum dataplane_access access
 	dp->program_fd = -1;
 	dp->clock_fd = -1;
 	dp->sweep_fd = -1;
+	dp->tell_fd = -1;
 	for (int i = 0; i < DP_MAP_MAX; i++)
 		dp->map_fd[i] = -1;
 	dp->cpu_count = libbpf_num_possible_cpus();
@@ -147,6 +148,8 @@ void dp_fini(struct dataplane *dp)
 		close(dp->clock_fd);
 	if (dp->sweep_fd >= 0)
 		close(dp->sweep_fd);
+	if (dp->tell_fd >= 0)
+		close(dp->tell_fd);
 	if (dp->lock_fd >= 0)
 		close(dp->lock_fd);
 }
@@ -214,7 +217,7 @@ int dp_lock(struct dataplane *dp, bool create)
 		fd = open(dp->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
-		if (flock(fd, LOCK_EX)) {
+		if (flock(fd, LOCK_EX | (dp->tries ? LOCK_NB : 0))) {
 			error = -errno;
 			close(fd);
 			return error;
@@ -336,6 +339,10 @@ int dp_open_pins(struct dataplane *dp)
 	if (error)
 		return error;
 	dp->sweep_fd = bpf_obj_get(path);
+	error = dp_pin_path(dp, "tell", path);
+	if (error)
+		return error;
+	dp->tell_fd = bpf_obj_get(path);
 	error = check_meta(dp);
 	return error ? error : dp_mmap(dp);
 }
@@ -372,7 +379,9 @@ int dp_stage(struct dataplane *dp)
 	error = pin_one(dp, dp->program_fd, "program");
 	if (!error)
 		error = pin_one(dp, dp->clock_fd, "clock");
-	return error ? error : pin_one(dp, dp->sweep_fd, "sweep");
+	if (!error)
+		error = pin_one(dp, dp->sweep_fd, "sweep");
+	return error ? error : pin_one(dp, dp->tell_fd, "tell");
 }
 
 int dp_publish(struct dataplane *dp)
@@ -432,8 +441,9 @@ int dataplane_open(const char *dir, enum dataplane_access access, struct datapla
 
 	if (!dp)
 		return -ENOMEM;
-	dp_init(dp, dir, access);
-	if (access == DATAPLANE_WRITE)
+	dp_init(dp, dir, access == DATAPLANE_TRY_WRITE ? DATAPLANE_WRITE : access);
+	dp->tries = access == DATAPLANE_TRY_WRITE;
+	if (dp->access == DATAPLANE_WRITE)
 		error = dp_lock(dp, false);
 	if (!error)
 		error = dp_open_pins(dp);

@@ -15,7 +15,8 @@ struct backend_plan {
 	uint32_t id;
 	bool is_new;
 	bool moves_with_service; /* it had an entry when its service was at another address */
-	bool is_draining;	 /* which was drained */
+	uint8_t state;		 /* of a new one, and its facts: as that entry's were */
+	uint8_t facts;		 /* that the model knows of: others are forgotten */
 };
 
 struct service_plan {

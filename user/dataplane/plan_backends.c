@@ -77,7 +77,7 @@ static void tell_backend(struct dataplane *dp, struct plan *p, const struct serv
 		return; /* that the service moves has been told */
 	if (b->is_new)
 		plan_tell(p, "+ service %s: pool %s: backend %s", s->model->name, pool, text);
-	else if (now->state == SERIN_BACKEND_LEAVING)
+	else if (dp_backend_state(now) == SERIN_BACKEND_LEAVING)
 		plan_tell(p, "~ service %s: pool %s: backend %s comes back", s->model->name, pool,
 			  text);
 	else if (now->pool != b->pool)
@@ -107,8 +107,23 @@ static int plan_new_backend(struct dataplane *dp, struct plan *p, const struct s
 	b->id = (uint32_t)id;
 	b->is_new = true;
 	b->moves_with_service = old;
-	b->is_draining = old && old->state == SERIN_BACKEND_DRAINING;
+	if (old && dp_backend_state(old) == SERIN_BACKEND_DRAINING)
+		b->state = SERIN_BACKEND_DRAINING;
+	if (old)
+		b->state |= old->state & b->facts;
 	return 0;
+}
+
+/* Of what nobody looks after any more nobody would take back. */
+static uint8_t facts_of(const struct model_service *m, size_t pool)
+{
+	uint8_t facts = 0;
+
+	if (m->pools[pool].health_check.type != MODEL_CHECK_NONE)
+		facts |= SERIN_BACKEND_UNHEALTHY;
+	if (m->outlier.failures)
+		facts |= SERIN_BACKEND_EJECTED;
+	return facts;
 }
 
 static int plan_backend(struct dataplane *dp, struct plan *p, const struct service_plan *s,
@@ -122,6 +137,8 @@ static int plan_backend(struct dataplane *dp, struct plan *p, const struct servi
 	b->service = s->id;
 	b->pool = s->slot[pool];
 	b->weight = m->weight;
+	b->state = SERIN_BACKEND_UP;
+	b->facts = facts_of(s->model, pool);
 	if (!s->is_new)
 		there = find_running(dp, p, s->id, &b->at);
 	if (there)
@@ -192,8 +209,9 @@ void plan_tell_leaving(struct dataplane *dp, struct plan *p)
 	for (uint32_t id = 0; id < dp->meta.max_backends; id++) {
 		const struct serin_backend *b = &dp->backends[id];
 
-		if (b->state == SERIN_BACKEND_FREE || b->state >= SERIN_BACKEND_LEAVING ||
-		    p->keeps_backend[id] || !p->keeps_service[b->service])
+		if (b->state == SERIN_BACKEND_FREE ||
+		    dp_backend_state(b) >= SERIN_BACKEND_LEAVING || p->keeps_backend[id] ||
+		    !p->keeps_service[b->service])
 			continue;
 		plan_tell(p, "- service %s: pool %s: backend %s; it keeps its connections",
 			  dp->info[b->service].name, dp->info[b->service].pool[b->pool].name,

@@ -209,7 +209,7 @@ static int set_state(struct dataplane *dp, uint32_t id, enum serin_backend_state
 	struct roster roster;
 	int error;
 
-	__atomic_store_n(&b->state, state, __ATOMIC_RELEASE);
+	dp_backend_set_state(b, state);
 	error = roster_build(dp, &roster);
 	if (error)
 		return error;
@@ -230,13 +230,13 @@ int dataplane_drain(struct dataplane *dp, const struct dataplane_drain_request *
 		error = find_backend(dp, service, address, port, &id);
 	if (error)
 		return error;
-	if (dp->backends[id].state == SERIN_BACKEND_LEAVING) {
+	if (dp_backend_state(&dp->backends[id]) == SERIN_BACKEND_LEAVING) {
 		log_error("this backend is leaving: it is no longer in the configuration; put it "
 			  "back "
 			  "there and apply");
 		return -EINVAL;
 	}
-	if (dp->backends[id].state == wanted)
+	if (dp_backend_state(&dp->backends[id]) == wanted)
 		return 1;
 	if (r->drain && !r->force && is_last_for_new_flows(dp, id)) {
 		log_error("service %s: no backend would be left for new connections of its pool, "

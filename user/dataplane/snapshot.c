@@ -37,11 +37,24 @@ const char *dataplane_reason_action(enum serin_reason reason)
 const char *snapshot_backend_state_name(const struct snapshot_backend *b)
 {
 	static const char *const names[] = {"free", "up", "draining", "leaving"};
+	bool is_down = b->is_unhealthy || b->is_ejected;
 
 	_Static_assert(sizeof(names) / sizeof(*names) == SERIN_BACKEND_STATE_MAX, "a name each");
+	if (b->state == SERIN_BACKEND_UP && is_down)
+		return "down";
 	if (b->state == SERIN_BACKEND_UP && !b->has_hop)
 		return "unresolved";
 	return (unsigned int)b->state < SERIN_BACKEND_STATE_MAX ? names[b->state] : "unknown";
+}
+
+bool snapshot_backend_takes_flows(const struct snapshot_backend *b)
+{
+	return b->state == SERIN_BACKEND_UP && !b->is_unhealthy && !b->is_ejected && b->has_hop;
+}
+
+const char *snapshot_backend_health_name(const struct snapshot_backend *b)
+{
+	return b->is_unhealthy ? "down" : b->is_ejected ? "ejected" : "up";
 }
 
 /* Everything one copy needs besides the snapshot itself. */
@@ -92,7 +105,9 @@ static int copy_backends(struct copying *c, const struct snapshot_service *s,
 			.port = ntohs(b->at.port_be),
 			.weight = b->weight,
 			.id = ids[i],
-			.state = b->state,
+			.state = dp_backend_state(b),
+			.is_unhealthy = b->state & SERIN_BACKEND_UNHEALTHY,
+			.is_ejected = b->state & SERIN_BACKEND_EJECTED,
 			.has_hop = b->hop != 0,
 		};
 		error = dp_backend_counters_read(c->dp, ids[i], s->epoch, &out->counters);

@@ -21,6 +21,18 @@ bool dp_backend_takes_flows(const struct serin_backend *b)
 	return b->state == SERIN_BACKEND_UP && b->hop;
 }
 
+enum serin_backend_state dp_backend_state(const struct serin_backend *b)
+{
+	return b->state & SERIN_BACKEND_STATE_MASK;
+}
+
+void dp_backend_set_state(struct serin_backend *b, enum serin_backend_state state)
+{
+	uint8_t facts = b->state & SERIN_BACKEND_FACTS;
+
+	__atomic_store_n(&b->state, facts | (uint8_t)state, __ATOMIC_RELEASE);
+}
+
 static int by_place(const void *a, const void *b, void *arg)
 {
 	const struct dataplane *dp = arg;
@@ -221,21 +233,28 @@ int dp_table_refresh(struct dataplane *dp, const struct roster *r, uint32_t serv
 	return error;
 }
 
-int dp_tables_refresh_all(struct dataplane *dp)
+int dp_tables_refresh(struct dataplane *dp, const struct roster *r, const uint8_t *is_wanted)
 {
-	struct roster roster = {};
 	struct dp_swaps *swaps = dp_swaps_new(dp);
-	int error = swaps ? roster_build(dp, &roster) : -ENOMEM;
+	int error = swaps ? 0 : -ENOMEM;
 
-	for (uint32_t service = 0; !error && service < dp->meta.max_services; service++) {
-		if (!dp->info[service].name[0])
-			continue;
-		for (uint32_t pool = 0; !error && pool < SERIN_MAX_POOLS; pool++)
-			error = refresh_pool(swaps, dp, &roster, service, pool);
-	}
+	for (uint32_t i = 0; !error && i < dp->meta.max_services * SERIN_MAX_POOLS; i++)
+		if (dp->info[i / SERIN_MAX_POOLS].name[0] && (!is_wanted || is_wanted[i]))
+			error = refresh_pool(swaps, dp, r, i / SERIN_MAX_POOLS,
+					     i % SERIN_MAX_POOLS);
 	if (!error)
 		error = dp_swaps_flush(swaps);
 	dp_swaps_free(swaps);
+	return error;
+}
+
+int dp_tables_refresh_all(struct dataplane *dp)
+{
+	struct roster roster = {};
+	int error = roster_build(dp, &roster);
+
+	if (!error)
+		error = dp_tables_refresh(dp, &roster, NULL);
 	roster_fini(&roster);
 	return error;
 }

@@ -47,6 +47,7 @@ static void configured_weight(FILE *out, const char *family, const struct snapsh
 static const struct snapshot_backend of_each_state[] = {
 	{.state = SERIN_BACKEND_UP, .has_hop = true},
 	{.state = SERIN_BACKEND_UP, .has_hop = false},
+	{.state = SERIN_BACKEND_UP, .has_hop = true, .is_unhealthy = true},
 	{.state = SERIN_BACKEND_DRAINING, .has_hop = true},
 	{.state = SERIN_BACKEND_LEAVING, .has_hop = true},
 };
@@ -146,7 +147,7 @@ typedef uint64_t backend_reader(const struct snapshot_backend *b, const struct s
 static uint64_t read_up(const struct snapshot_backend *b, const struct signal *signal)
 {
 	(void)signal;
-	return b->state == SERIN_BACKEND_UP && b->has_hop;
+	return snapshot_backend_takes_flows(b);
 }
 
 static uint64_t read_weight(const struct snapshot_backend *b, const struct signal *signal)
@@ -216,9 +217,10 @@ void metrics_write_backends(const struct snapshot *s, FILE *out)
 	struct backend_family of = {.read = read_up};
 	char family[64];
 
-	metrics_put_head(
-		out, "serin_backend_up", METRICS_GAUGE,
-		"Whether the backend takes new flows: neither draining nor without a next hop.");
+	metrics_put_head(out, "serin_backend_up", METRICS_GAUGE,
+			 "Whether the backend takes new flows: it is neither down nor draining, "
+			 "and its next hop is "
+			 "known.");
 	write_pools(out, s, "serin_backend_up", backends, &of);
 	of.read = read_weight;
 	metrics_put_head(out, "serin_backend_weight", METRICS_GAUGE,

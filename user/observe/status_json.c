@@ -134,9 +134,10 @@ static json_t *backend_json(const struct snapshot_service *svc, const struct sna
 {
 	char address[NET_ADDR_LEN];
 
-	return json_pack("{s:s, s:i, s:i, s:s, s:o}", "address",
+	return json_pack("{s:s, s:i, s:i, s:s, s:s, s:o}", "address",
 			 net_format_addr(&b->address, address), "port", b->port, "weight",
-			 (int)b->weight, "state", snapshot_backend_state_name(b), "signals",
+			 (int)b->weight, "state", snapshot_backend_state_name(b), "health",
+			 snapshot_backend_health_name(b), "signals",
 			 signals_json(svc, &b->counters, b->latencies, false));
 }
 
