@@ -236,13 +236,16 @@ static __always_inline int follow_error(struct packet *p, const struct flow_plac
 /*
  * The base's backend answers a SYN that nobody remembers. Sent again, for the answer may be late or
  * lost, that SYN would choose anew: the client would take one backend's handshake and send what
- * follows to another. So the answer binds the flow; unless the SYN was sent again before it.
+ * follows to another. So the answer binds the flow; unless the SYN was sent again before it. Not to
+ * this host, whose checks never end: the service would not settle.
  */
 static __always_inline int remember_answer(struct packet *p, const struct flow_place *at)
 {
 	__u64 bound, value = serin_flow_value(p->backend_id, SERIN_FLOW_REPLIED, p->epoch,
 					      bpf_jiffies64());
 
+	if (unrouted_client_hop(p) == HOP_HOST)
+		return 0;
 	bound = insert_flow(at, value);
 	return !bound || serin_flow_backend(bound) == p->backend_id;
 }

@@ -128,11 +128,16 @@ static __noinline int learn_client_hop(struct packet *p, struct serin_switches *
 	return 0;
 }
 
+/* A hop that leads nowhere but here: no port has the number 0. */
+#define HOP_HOST ((1ull << SERIN_HOP_PORT_SHIFT) - 1)
+
+/* The client may be the host itself, which checks its backends. */
 static __always_inline __u64 ask_fib(struct packet *p)
 {
 	struct bpf_fib_lookup fib = {.ifindex = p->ctx->ingress_ifindex};
 	__u64 hop = 0;
 	__u32 slot;
+	long result;
 
 	if (p->ip4) {
 		fib.family = FAMILY_INET;
@@ -141,8 +146,9 @@ static __always_inline __u64 ask_fib(struct packet *p)
 		fib.family = FAMILY_INET6;
 		__builtin_memcpy(fib.ipv6_dst, &p->client, sizeof(fib.ipv6_dst));
 	}
-	if (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
-		return 0;
+	result = bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0);
+	if (result)
+		return result == BPF_FIB_LKUP_RET_NOT_FWDED ? HOP_HOST : 0;
 	slot = port_of(fib.ifindex);
 	if (!slot)
 		return 0;
