@@ -13,7 +13,7 @@ CC        := gcc
 CLANG     ?= clang
 BPFTOOL   ?= bpftool
 MULTIARCH := $(shell $(CC) -print-multiarch)
-LIBS      := libbpf yaml-0.1 jansson libmicrohttpd libsystemd libmnl smartcols sqlite3
+LIBS      := libbpf yaml-0.1 jansson libmicrohttpd libsystemd libmnl smartcols sqlite3 libcurl
 WARN      := -Wall -Wextra -Werror
 CFLAGS    ?= -O2 -g
 CFLAGS_   := -std=gnu11 $(WARN) -Wmissing-prototypes -Wshadow -D_GNU_SOURCE -DSERIN_VERSION='"$(VERSION)"' \

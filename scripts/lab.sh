@@ -216,12 +216,14 @@ lab_topology() {
 	done
 }
 
-# lab_nginx BACKEND...: a real server on each; / answers "POOL NAME", /big is $LAB_TMP/big.
+# lab_nginx BACKEND...: a real server on each; / answers "POOL NAME", /big is $LAB_TMP/big, and /healthz
+# is $LAB_TMP/BACKEND/healthz.
 lab_nginx() {
 	local name dir
 	for name; do
 		dir=$LAB_TMP/$name
 		mkdir "$dir"
+		printf 'well\n' >"$dir/healthz"
 		cat >"$dir/nginx.conf" <<-END
 			daemon off;
 			master_process off;
@@ -241,6 +243,7 @@ lab_nginx() {
 					listen [::]:$LAB_PORT backlog=4096;
 					location = / { return 200 "${name%-*} $name\n"; }
 					location = /big { alias $LAB_TMP/big; }
+					location = /healthz { alias $dir/healthz; }
 				}
 			}
 		END

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/events.h"
+#include "agent/health.h"
 #include "agent/http.h"
 #include "agent/keeper.h"
 #include "agent/neighbours.h"
@@ -34,6 +35,7 @@ struct agent {
 	struct keeper *keeper;
 	struct agent_events *events;
 	struct sweeper *sweeper;
+	struct health *health;
 	struct metrics_agent own; /* its own metrics */
 };
 
@@ -94,6 +96,8 @@ static enum exit_status apply_config(const struct agent *agent, const char *reas
 		return EXIT_BAD_CONFIG;
 	keeper_remember(agent->keeper, m);
 	err = apply_model(agent, m, reason);
+	if (!err)
+		health_reload(agent->health, m);
 	model_free(m);
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
@@ -146,6 +150,7 @@ static void show_metrics(struct agent *agent, struct http_reply *reply)
 	reply->content_type = METRICS_CONTENT_TYPE;
 	metrics_write(s, reply->body);
 	metrics_write_agent(&agent->own, reply->body);
+	health_write_metrics(agent->health, reply->body);
 	snapshot_free(s);
 }
 
@@ -264,8 +269,11 @@ static enum exit_status start(struct agent *agent)
 	if (neighbours_open(agent->event, agent->options->dir, &agent->neighbours) ||
 	    keeper_open(agent->event, agent->options->dir, agent->options->state, &agent->keeper) ||
 	    agent_events_open(agent->event, agent->options->dir, agent->keeper, &agent->events) ||
-	    sweeper_open(agent->event, agent->options->dir, &agent->sweeper))
+	    sweeper_open(agent->event, agent->options->dir, &agent->sweeper) ||
+	    health_open(agent->event, agent->options->dir, &agent->health))
 		return EXIT_FAILED;
+	if (!agent->options->config_path)
+		log_info("no configuration file was given: backends are not checked");
 	return agent->options->config_path ? apply_config(agent, "agent start") : EXIT_DONE;
 }
 
@@ -300,6 +308,7 @@ int agent_run(const struct agent_options *options)
 	keeper_close(agent.keeper);
 	neighbours_close(agent.neighbours);
 	sweeper_close(agent.sweeper);
+	health_close(agent.health);
 	http_close(agent.http);
 	sd_event_unref(agent.event);
 	return status;
