@@ -19,7 +19,7 @@ start_agent() {
 
 backend_of() {
 	serin status -o json |
-		jq -r --arg a "${LAB_ADDR4[$1]}" ".services[0].pools[].backends[] | select(.address == \$a).$2"
+		jq -r --arg a "${LAB_ADDR4[$1]}" ".services[].pools[].backends[] | select(.address == \$a).$2"
 }
 
 state_of() {
