@@ -147,8 +147,11 @@ static __always_inline __u64 ask_fib(struct packet *p)
 		__builtin_memcpy(fib.ipv6_dst, &p->client, sizeof(fib.ipv6_dst));
 	}
 	result = bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0);
+	/* Where nothing is forwarded it does not say whose the address is; the host will know. */
+	if (result == BPF_FIB_LKUP_RET_NOT_FWDED || result == BPF_FIB_LKUP_RET_FWD_DISABLED)
+		return HOP_HOST;
 	if (result)
-		return result == BPF_FIB_LKUP_RET_NOT_FWDED ? HOP_HOST : 0;
+		return 0;
 	slot = port_of(fib.ifindex);
 	if (!slot)
 		return 0;
