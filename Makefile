@@ -35,7 +35,7 @@ FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak test-vm bench bench-quick bench-insn demo install install-unit lint format clean help
+.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak test-vm bench bench-quick bench-insn bench-health demo install install-unit lint format clean help
 
 all: $(B)/serin ## build serin (the default)
 
@@ -114,6 +114,9 @@ bench-quick: ## the same, shorter (under a minute)
 
 bench-insn: ## instructions per packet, counted in a VM, against the committed budget
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(BENCH) && SERIN_BUILD=$(abspath $(B)) tests/bench/vm_insn
+
+bench-health: ## what 1,000 health checks a second take of one core
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SERIN_BUILD=$(abspath $(B)) tests/bench/health
 
 demo: ## shift a canary 0 -> 100 -> 0 % under real traffic, in namespaces
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SERIN_BUILD=$(abspath $(B)) scripts/demo

@@ -17,8 +17,8 @@ make_key() {
 		-keyout "$LAB_TMP/$1.key" -out "$LAB_TMP/$1.pem" -subj "/CN=$2" \
 		-addext "subjectAltName=$3" "${@:4}" 2>/dev/null
 }
-make_key ca "Lab CA" DNS:ca -addext keyUsage=critical,keyCertSign
-signed=(-CA "$LAB_TMP/ca.pem" -CAkey "$LAB_TMP/ca.key" -addext basicConstraints=critical,CA:FALSE)
+make_key ca "Lab CA" DNS:ca -addext "keyUsage=critical,keyCertSign"
+signed=(-CA "$LAB_TMP/ca.pem" -CAkey "$LAB_TMP/ca.key" -addext "basicConstraints=critical,CA:FALSE")
 make_key right app.example DNS:app.example "${signed[@]}"
 make_key address app.example "IP:${LAB_ADDR4[stable-3]}" "${signed[@]}"
 make_key self app.example DNS:app.example

@@ -225,6 +225,7 @@ int health_open(sd_event *event, const char *dir, struct health **out)
 	struct health *h = calloc(1, sizeof(*h));
 	int err = h ? block_child_signal() : -ENOMEM;
 
+	srandom(arc4random()); /* what jitter is made of: each agent's own */
 	if (!err) {
 		h->event = event;
 		h->dir = dir;

@@ -11,8 +11,9 @@
 #include "lib/net.h"
 
 #define US_IN_MS	 1000ull
-#define TIMER_SLACK_US	 1000
-#define LATE_US		 (20 * US_IN_MS) /* later than this, it is the agent that was held up */
+#define SLACK_US	 (10 * US_IN_MS) /* checks that are due within it begin together */
+#define SLACK_PART	 20		 /* of the interval, at most */
+#define LATE_US		 (50 * US_IN_MS) /* later than this, it is the agent that was held up */
 #define AFTER_ALL_OTHERS (SD_EVENT_PRIORITY_NORMAL + 10)
 
 static void set_timer(struct health_backend *b, uint64_t at_us)
@@ -27,7 +28,7 @@ static void set_timer(struct health_backend *b, uint64_t at_us)
 
 static void wait_for_turn(struct health_backend *b)
 {
-	set_timer(b, turns_take(&b->turns, arc4random(), health_now_us()));
+	set_timer(b, turns_take(&b->turns, (uint64_t)random(), health_now_us()));
 }
 
 static void tell(const struct health_backend *b, const char *reason)
@@ -152,6 +153,7 @@ void health_check_begin(struct health_backend *b)
 {
 	const struct model_health_check *c = &b->pool->check;
 	uint64_t now_us = health_now_us();
+	uint64_t slack_us = c->interval_ms * US_IN_MS / SLACK_PART;
 	uint64_t hash = serin_mix64(b->port);
 	int err;
 
@@ -161,7 +163,7 @@ void health_check_begin(struct health_backend *b)
 		b->turns = turns_begin(hash, c->interval_ms * US_IN_MS, c->jitter_ms * US_IN_MS,
 				       now_us);
 	err = sd_event_add_time(b->health->event, &b->timer, CLOCK_MONOTONIC, now_us,
-				TIMER_SLACK_US, on_timer, b);
+				slack_us < SLACK_US ? slack_us : SLACK_US, on_timer, b);
 	if (err >= 0) /* answers that are there come first */
 		err = sd_event_source_set_priority(b->timer, AFTER_ALL_OTHERS);
 	if (err < 0)

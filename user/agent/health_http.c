@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ struct health_http {
 	sd_event *event;
 	CURLM *multi;
 	sd_event_source *timer;
+	sd_event_source *soon; /* the same without a timer: each request begins with it */
 	CURL *idle[IDLE_MAX];
 	size_t idle_count;
 };
@@ -133,16 +135,21 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *arg)
 	return 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+static int on_soon(sd_event_source *source, void *arg)
 {
 	struct health_http *h = arg;
 	int running;
 
 	(void)source;
-	(void)usec;
 	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	finish_all(h);
 	return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)usec;
+	return on_soon(source, arg);
 }
 
 static uint32_t events_of(int what)
@@ -177,6 +184,8 @@ static int set_timer(CURLM *multi, long timeout_ms, void *arg)
 	int err;
 
 	(void)multi;
+	if (!timeout_ms)
+		return sd_event_source_set_enabled(h->soon, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
 	if (timeout_ms < 0)
 		return sd_event_source_set_enabled(h->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
 	err = sd_event_source_set_time_relative(h->timer, (uint64_t)timeout_ms * US_IN_MS);
@@ -200,6 +209,10 @@ int health_http_open(sd_event *event, struct health_http **out)
 		       : -ENOMEM;
 	if (err >= 0)
 		err = sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_add_defer(event, &h->soon, on_soon, h);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(h->soon, SD_EVENT_OFF);
 	if (err < 0) {
 		health_http_close(h);
 		return err;
@@ -220,6 +233,7 @@ void health_http_close(struct health_http *h)
 		curl_easy_cleanup(h->idle[i]);
 	curl_multi_cleanup(h->multi);
 	sd_event_source_disable_unref(h->timer);
+	sd_event_source_disable_unref(h->soon);
 	curl_global_cleanup();
 	free(h);
 }
@@ -240,11 +254,15 @@ static size_t take_body(char *data, size_t size, size_t count, void *arg)
 	return p->has_enough ? 0 : len;
 }
 
+/* The handshake's ACK goes with the request, one packet fewer. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *where)
 {
+	int no = 0, fd = socket(where->family, where->socktype | SOCK_CLOEXEC, where->protocol);
+
 	(void)arg;
 	(void)purpose;
-	return socket(where->family, where->socktype | SOCK_CLOEXEC, where->protocol);
+	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &no, sizeof(no));
+	return fd;
 }
 
 /* By a reset, as after a TCP check. */
@@ -294,8 +312,6 @@ static int make_lists(struct http_probe *p, const struct probe_target *t)
 
 	snprintf(line, sizeof(line), "::%s", net_format_endpoint(&t->address, t->port, endpoint));
 	err = add_line(&p->connect_to, line);
-	if (!err)
-		err = add_line(&p->headers, "Connection: close");
 	if (!err && t->check->host)
 		err = asprintf(&host, "Host: %s", t->check->host) < 0 ? -ENOMEM : 0;
 	if (!err && host)

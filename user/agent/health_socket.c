@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Checks that need a socket alone: does TCP connect, does UDP answer. */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,11 +48,14 @@ static int start_connecting(struct socket_probe *p, const struct probe_target *t
 	struct sockaddr_in6 v6 = {
 		.sin6_family = AF_INET6, .sin6_port = htons(t->port), .sin6_addr = t->address};
 	bool is_v4 = net_is_v4(&t->address);
+	int no = 0;
 
 	memcpy(&v4.sin_addr, &t->address.s6_addr[12], sizeof(v4.sin_addr));
 	p->fd = socket(is_v4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (p->fd < 0)
 		return -errno;
+	if (type == SOCK_STREAM) /* the reset says all there is to say: no ACK before it */
+		setsockopt(p->fd, IPPROTO_TCP, TCP_QUICKACK, &no, sizeof(no));
 	if (connect(p->fd, is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
 		    is_v4 ? sizeof(v4) : sizeof(v6)) &&
 	    errno != EINPROGRESS)
