@@ -13,6 +13,13 @@ lab_topology one tcp:1 udp:1 exec:1
 lab_nginx tcp-1 exec-1
 lab_udp udp-1
 
+# One is asked from an address that no link's prefix holds, and that a gateway would lead to.
+ip -n "$LAB-lb" -batch - <<-END
+	address add 10.9.9.9/32 dev lo
+	route add default via 10.0.0.2
+	route add ${LAB_ADDR4[tcp-1]}/32 dev eth0 src 10.9.9.9
+END
+
 cat >"$LAB_TMP/check" <<END
 #!/bin/sh
 echo "\$SERIN_SERVICE \$SERIN_POOL \$SERIN_BACKEND_ADDRESS \$SERIN_BACKEND_PORT" >"$LAB_TMP/told"

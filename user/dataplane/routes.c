@@ -2,6 +2,7 @@
 #include "dataplane/routes.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -56,6 +57,29 @@ static int by_precedence(const void *a, const void *b)
 void route_list_sort(struct route_list *l)
 {
 	qsort(l->prefix, l->count, sizeof(*l->prefix), by_precedence);
+}
+
+static bool is_within(const struct in6_addr *address, const struct rtnl_prefix *p)
+{
+	for (uint8_t bit = 0; bit < p->prefix_len; bit += 8) {
+		uint8_t left = p->prefix_len - bit,
+			mask = left < 8 ? (uint8_t)(0xff00 >> left) : 0xff;
+
+		if ((address->s6_addr[bit / 8] ^ p->prefix.s6_addr[bit / 8]) & mask)
+			return false;
+	}
+	return true;
+}
+
+int route_list_add_host(struct route_list *l, const struct in6_addr *address)
+{
+	const struct rtnl_prefix host = {.prefix = *address, .prefix_len = 128}, *best = NULL;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (is_within(address, &l->prefix[i]) &&
+		    (!best || l->prefix[i].prefix_len > best->prefix_len))
+			best = &l->prefix[i];
+	return best && best->has_gateway ? route_list_add(l, &host) : 0;
 }
 
 /* All ones, and then zeroes from prefix_len on. */
@@ -129,6 +153,48 @@ static int add_route(const struct rtnl_prefix *p, void *arg)
 	return route_list_add(arg, p);
 }
 
+static struct in6_addr address_of(const struct sockaddr *sa)
+{
+	struct in6_addr a = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+
+	if (sa->sa_family == AF_INET6)
+		return ((const struct sockaddr_in6 *)sa)->sin6_addr;
+	memcpy(&a.s6_addr[12], &((const struct sockaddr_in *)sa)->sin_addr, sizeof(struct in_addr));
+	return a;
+}
+
+/* Nothing is sent to a backend from there. */
+static bool is_no_source(const struct dataplane *dp, const struct in6_addr *address)
+{
+	if (IN6_IS_ADDR_LOOPBACK(address) || (net_is_v4(address) && address->s6_addr[12] == 127))
+		return true;
+	for (uint32_t id = 0; id < dp->meta.max_services; id++)
+		if (dp->info[id].name[0] &&
+		    !memcmp(&dp->services[id].vip.addr, address, sizeof(*address)))
+			return true;
+	return false;
+}
+
+/* What a backend answers this host is not to go to a gateway. Few addresses need this: most are within
+ * their link's prefix. Where there is no room, clients' routes matter more. */
+static void add_own_addresses(const struct dataplane *dp, int family, struct route_list *l)
+{
+	struct ifaddrs *all = NULL;
+
+	if (getifaddrs(&all))
+		return;
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		struct in6_addr address;
+
+		if (!i->ifa_addr || i->ifa_addr->sa_family != family)
+			continue;
+		address = address_of(i->ifa_addr);
+		if (!is_no_source(dp, &address))
+			route_list_add_host(l, &address);
+	}
+	freeifaddrs(all);
+}
+
 static void read_routes(const struct dataplane *dp, struct rtnl *rtnl, int family, bool probe,
 			struct route_list *l)
 {
@@ -140,6 +206,7 @@ static void read_routes(const struct dataplane *dp, struct rtnl *rtnl, int famil
 	}
 	if (error)
 		l->count = 0;
+	add_own_addresses(dp, family, l);
 	route_list_sort(l);
 	for (size_t i = 0; i < l->count; i++)
 		l->hop[i] = gateway_hop(dp, rtnl, &l->prefix[i], probe);

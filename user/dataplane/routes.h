@@ -22,6 +22,8 @@ struct route_list {
 int route_list_add(struct route_list *l, const struct rtnl_prefix *p);
 /* Longest prefix first, then least metric; before the hops are filled in. */
 void route_list_sort(struct route_list *l);
+/* Adds what keeps packets to an address of this host from a gateway that leads to its prefix. */
+int route_list_add_host(struct route_list *l, const struct in6_addr *address);
 /* Lays sorted lists out as the packet path reads them; every other byte is zero. */
 void routes_write(const struct route_list *v4, const struct route_list *v6,
 		  struct serin_routes *out);
