@@ -33,24 +33,28 @@ times='interval: 200ms, timeout: 150ms, rise: 2, fall: 2'
 	lab_config eth0
 	LAB_KEYS="health_check: {type: tcp, $times}"
 	lab_service tcp "$LAB_VIP4" 80/tcp connection tcp
+	LAB_KEYS="health_check: {type: http, path: /healthz, $times}"
+	lab_service six "$LAB_VIP6" 80/tcp connection tcp
 	LAB_KEYS="health_check: {type: udp, send: '\\x68ello', expect: 'udp-1 hello', $times}"
 	lab_service udp "$LAB_VIP4" 53/udp connection udp
 	LAB_KEYS="health_check: {type: exec, command: [$LAB_TMP/check], $times}"
 	lab_service exec "$LAB_VIP4" 81/tcp connection exec
 } >"$LAB_TMP/serin.yaml"
-passes() {
-	metric "serin_health_checks_total{service=\"$1\",pool=\"$1\",result=\"pass\"}"
-}
+# has_passes SERVICE POOL
 has_passes() {
-	(($(passes "$1") >= $2))
+	(($(metric "serin_health_checks_total{service=\"$1\",pool=\"$2\",result=\"pass\"}") >= 10))
 }
 start_agent
 for kind in tcp udp exec; do
-	lab_wait_for 10 has_passes "$kind" 10
+	lab_wait_for 10 has_passes "$kind" "$kind"
 	wait_for_state "$kind-1" up
 done
+lab_wait_for 10 has_passes six tcp
 expect "what events there are" "$(serin events -o json)" ""
-expect "what a program is told" "$(cat "$LAB_TMP/told")" "exec exec ${LAB_ADDR4[exec-1]} $LAB_PORT"
+is_told() {
+	[[ $(cat "$LAB_TMP/told") == "exec exec ${LAB_ADDR4[exec-1]} $LAB_PORT" ]]
+}
+lab_wait_for 5 is_told
 
 # Nobody listens, nobody answers, a program says no.
 kill -9 "$(cat "$LAB_TMP/tcp-1/pid")"

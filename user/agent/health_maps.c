@@ -83,13 +83,15 @@ static void add_change(const struct health_backend *b, uint8_t fact, struct data
 	memcpy(out->service, b->pool->service, sizeof(out->service));
 }
 
+/* All there is to say where the last try failed: facts may be there, and tables not. */
 static size_t list_changes(const struct health *h, struct dataplane_health *out)
 {
+	uint8_t always = h->error ? SERIN_BACKEND_FACTS : 0;
 	size_t count = 0;
 
 	for (size_t i = 0; i < h->count; i++) {
 		const struct health_backend *b = h->backends[i];
-		uint8_t differs = b->is_there ? health_facts(b) ^ b->told : 0;
+		uint8_t differs = b->is_there ? (health_facts(b) ^ b->told) | always : 0;
 
 		if (differs & SERIN_BACKEND_UNHEALTHY)
 			add_change(b, SERIN_BACKEND_UNHEALTHY, &out[count++]);

@@ -179,8 +179,8 @@ struct dataplane_health {
 
 /*
  * dataplane_set_health() - new facts of many backends at once: each is an event, and each pool of
- * theirs gets one new table. Flows that a backend has stay with it. Returns how many were not so
- * before, or -errno.
+ * theirs gets one new table, also where only that is missing, for it could not be made before. Flows
+ * that a backend has stay with it. Returns how many were not so before, or -errno.
  */
 int dataplane_set_health(struct dataplane *dp, struct dataplane_health *changes, size_t count);
 

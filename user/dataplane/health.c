@@ -81,14 +81,10 @@ static void tell_event(struct dataplane *dp, const struct dataplane_health *h)
 }
 
 /* 1: it was not so before. */
-static int set_fact(struct dataplane *dp, struct dataplane_health *h)
+static int set_fact(struct dataplane *dp, const struct dataplane_health *h)
 {
-	struct serin_backend *b;
+	struct serin_backend *b = &dp->backends[h->id];
 
-	h->is_gone = !is_there(dp, h);
-	if (h->is_gone)
-		return 0;
-	b = &dp->backends[h->id];
 	if (!(b->state & h->fact) == !h->is_so)
 		return 0;
 	if (h->is_so)
@@ -136,12 +132,13 @@ int dataplane_set_health(struct dataplane *dp, struct dataplane_health *changes,
 	for (size_t i = 0; !error && i < count; i++) {
 		const struct serin_backend *b = &dp->backends[changes[i].id];
 
-		if (!set_fact(dp, &changes[i]))
+		changes[i].is_gone = !is_there(dp, &changes[i]);
+		if (changes[i].is_gone)
 			continue;
+		made += set_fact(dp, &changes[i]);
 		is_touched[dp_pool_index(b->service, b->pool)] = 1;
-		made++;
 	}
-	if (!error && made)
+	if (!error)
 		error = refresh_pools(dp, is_touched);
 	free(is_touched);
 	return error ? error : made;
