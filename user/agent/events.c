@@ -24,7 +24,7 @@ struct agent_events {
 
 static void tell(const struct event_view *v)
 {
-	char client[NET_ENDPOINT_LEN], backend[NET_ENDPOINT_LEN] = "";
+	char client[NET_ENDPOINT_LEN] = "", backend[NET_ENDPOINT_LEN] = "";
 	char count[24], total[24], sequence[24];
 	const struct log_field fields[] = {
 		{"kind", event_kind_name(v->kind)},
@@ -38,7 +38,8 @@ static void tell(const struct event_view *v)
 		{"sequence", sequence},
 	};
 
-	net_format_endpoint(&v->client, v->client_port, client);
+	if (!IN6_IS_ADDR_UNSPECIFIED(&v->client))
+		net_format_endpoint(&v->client, v->client_port, client);
 	if (v->has_backend)
 		net_format_endpoint(&v->backend, v->backend_port, backend);
 	snprintf(count, sizeof(count), "%llu", (unsigned long long)v->count);

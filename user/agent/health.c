@@ -161,7 +161,7 @@ static void keep_state(struct health_backend *b, const struct health_backend *ol
 
 static void keep_states(struct health *now, const struct health *before)
 {
-	for (size_t i = 0; i < now->count; i++) {
+	for (size_t i = 0; before->count && i < now->count; i++) {
 		struct health_backend **old = bsearch(&now->backends[i], before->backends,
 						      before->count, sizeof(*before->backends),
 						      by_place);

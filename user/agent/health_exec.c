@@ -20,22 +20,27 @@ struct exec_probe {
 	pid_t pid;
 };
 
+/* The probe goes with its source. */
 static void finish(struct exec_probe *p, const char *reason)
 {
 	struct probe ended = p->probe;
 
 	sd_event_source_disable_unref(p->child);
-	free(p);
-	if (ended.done)
-		ended.done(ended.arg, reason);
+	ended.done(ended.arg, reason);
 }
 
 static int on_exit_of(sd_event_source *source, const siginfo_t *info, void *arg)
 {
 	char reason[PROBE_REASON_LEN];
 	bool has_passed = info->si_code == CLD_EXITED && !info->si_status;
+	const struct exec_probe *p = arg;
 
-	(void)source;
+	if (!p->probe.done) { /* the loop's own by now */
+		sd_event_source_ref(source);
+		sd_event_source_set_floating(source, false);
+		sd_event_source_disable_unref(source);
+		return 0;
+	}
 	if (info->si_code == CLD_EXITED)
 		snprintf(reason, sizeof(reason), "exit status %d", info->si_status);
 	else
@@ -44,13 +49,15 @@ static int on_exit_of(sd_event_source *source, const siginfo_t *info, void *arg)
 	return 0;
 }
 
-/* It is reaped when it has ended, which nobody waits for. */
+/* The loop reaps it when it has ended, which nobody waits for. */
 static void cancel(struct probe *probe)
 {
 	struct exec_probe *p = (struct exec_probe *)probe;
 
 	p->probe.done = NULL;
 	kill(-p->pid, SIGKILL);
+	sd_event_source_set_floating(p->child, true);
+	sd_event_source_unref(p->child);
 }
 
 static int set_attributes(posix_spawnattr_t *attributes, posix_spawn_file_actions_t *files)
@@ -144,6 +151,7 @@ int health_exec_start(const struct probe_start *s, struct probe **out)
 		free(p);
 		return err;
 	}
+	sd_event_source_set_destroy_callback(p->child, free);
 	*out = &p->probe;
 	return 0;
 }
