@@ -275,22 +275,27 @@ static int close_socket(void *arg, curl_socket_t fd)
 	return close(fd);
 }
 
-/* The name of a URL is what TLS asks the certificate for; where the connection goes, connect_to says. */
+/* What TLS asks the certificate for; NULL: the address. */
+static const char *tls_name(const struct model_health_check *c)
+{
+	if (c->type != MODEL_CHECK_HTTPS)
+		return NULL;
+	return c->sni ? c->sni : c->host;
+}
+
+/* TLS takes the name from the URL; where the connection goes all the same, connect_to says. */
 static char *make_url(const struct probe_target *t)
 {
-	const struct model_health_check *c = t->check;
-	bool is_tls = c->type == MODEL_CHECK_HTTPS;
+	const char *scheme = t->check->type == MODEL_CHECK_HTTPS ? "https" : "http";
+	const char *path = t->check->path ? t->check->path : "/", *name = tls_name(t->check);
 	char endpoint[NET_ENDPOINT_LEN], *url;
-	const char *path = c->path ? c->path : "/", *name = is_tls ? c->sni : NULL;
 	int len;
 
-	if (is_tls && !name)
-		name = c->host;
 	if (name)
-		len = asprintf(&url, "%s://%.*s:%u%s", is_tls ? "https" : "http",
-			       (int)strcspn(name, ":"), name, t->port, path);
+		len = asprintf(&url, "%s://%.*s:%u%s", scheme, (int)strcspn(name, ":"), name,
+			       t->port, path);
 	else
-		len = asprintf(&url, "%s://%s%s", is_tls ? "https" : "http",
+		len = asprintf(&url, "%s://%s%s", scheme,
 			       net_format_endpoint(&t->address, t->port, endpoint), path);
 	return len < 0 ? NULL : url;
 }
@@ -308,10 +313,11 @@ static int add_line(struct curl_slist **list, const char *line)
 static int make_lists(struct http_probe *p, const struct probe_target *t)
 {
 	char endpoint[NET_ENDPOINT_LEN], line[NET_ENDPOINT_LEN + URL_MARGIN], *host = NULL;
-	int err;
+	int err = 0;
 
 	snprintf(line, sizeof(line), "::%s", net_format_endpoint(&t->address, t->port, endpoint));
-	err = add_line(&p->connect_to, line);
+	if (tls_name(t->check))
+		err = add_line(&p->connect_to, line);
 	if (!err && t->check->host)
 		err = asprintf(&host, "Host: %s", t->check->host) < 0 ? -ENOMEM : 0;
 	if (!err && host)
@@ -349,6 +355,7 @@ static void set_request(struct http_probe *p, const char *url)
 	/* Nothing of the agent's environment has a say, nothing is kept from one check to the next. */
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 0L); /* it sends once */
 	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
