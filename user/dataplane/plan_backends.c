@@ -148,7 +148,7 @@ static int plan_backend(struct dataplane *dp, struct plan *p, const struct servi
 	if (error)
 		return error;
 	if (plan_stays_drained(p, s, m))
-		b->is_draining = true;
+		b->state = SERIN_BACKEND_DRAINING | (b->state & SERIN_BACKEND_FACTS);
 	p->keeps_backend[b->id] = 1;
 	p->backend_count++;
 	tell_backend(dp, p, s, b, s->model->pools[pool].name);
