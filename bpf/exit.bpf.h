@@ -49,7 +49,7 @@ static __always_inline int find_exit(struct packet *p)
 	p->out_port = p->hop >> SERIN_HOP_PORT_SHIFT;
 	p->out = bpf_map_lookup_elem(&ports, &p->out_port);
 	if (!p->hop || !p->out || !p->out->ifindex || p->out->ifindex == SERIN_PORT_GONE)
-		return p->hop == HOP_HOST ? SERIN_PASS_NO_FLOW : SERIN_DROP_NO_NEXT_HOP;
+		return p->hop == SERIN_HOP_HOST ? SERIN_PASS_NO_FLOW : SERIN_DROP_NO_NEXT_HOP;
 	p->mtu = p->out->mtu;
 	if (is_tunnelled(p))
 		p->mtu = tunnel_mtu(p, p->mtu);

@@ -244,7 +244,7 @@ static __always_inline int remember_answer(struct packet *p, const struct flow_p
 	__u64 bound, value = serin_flow_value(p->backend_id, SERIN_FLOW_REPLIED, p->epoch,
 					      bpf_jiffies64());
 
-	if (!route_to(p) && unrouted_client_hop(p) == HOP_HOST)
+	if (!route_to(p) && unrouted_client_hop(p) == SERIN_HOP_HOST)
 		return 0;
 	bound = insert_flow(at, value);
 	return !bound || serin_flow_backend(bound) == p->backend_id;

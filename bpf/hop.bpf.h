@@ -128,16 +128,11 @@ static __noinline int learn_client_hop(struct packet *p, struct serin_switches *
 	return 0;
 }
 
-/* A hop that leads nowhere but here: no port has the number 0. */
-#define HOP_HOST ((1ull << SERIN_HOP_PORT_SHIFT) - 1)
-
-/* The client may be the host itself, which checks its backends. */
 static __always_inline __u64 ask_fib(struct packet *p)
 {
 	struct bpf_fib_lookup fib = {.ifindex = p->ctx->ingress_ifindex};
 	__u64 hop = 0;
 	__u32 slot;
-	long result;
 
 	if (p->ip4) {
 		fib.family = FAMILY_INET;
@@ -146,11 +141,7 @@ static __always_inline __u64 ask_fib(struct packet *p)
 		fib.family = FAMILY_INET6;
 		__builtin_memcpy(fib.ipv6_dst, &p->client, sizeof(fib.ipv6_dst));
 	}
-	result = bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0);
-	/* Where nothing is forwarded it does not say whose the address is; the host will know. */
-	if (result == BPF_FIB_LKUP_RET_NOT_FWDED || result == BPF_FIB_LKUP_RET_FWD_DISABLED)
-		return HOP_HOST;
-	if (result)
+	if (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return 0;
 	slot = port_of(fib.ifindex);
 	if (!slot)

@@ -303,8 +303,9 @@ struct {
 } routes SEC(".maps");
 
 /*
- * The ways to clients that no gateway leads to, learned from their frames.
- * key: client; value: hop; writer: learn_client_hop(); reader: find_client_hop()
+ * The ways to clients that no gateway leads to, learned from their frames; and which addresses are this
+ * host's own, that answers to it pass up.
+ * key: client; value: hop; writers: learn_client_hop(), user space; reader: unrouted_client_hop()
  * size: 65536, the least recently used goes first
  */
 struct {

@@ -192,11 +192,10 @@ enum serin_backend_state {
 	SERIN_BACKEND_STATE_MAX,
 };
 
-/*
- * A hop is where a frame goes next, in one word so that it changes by one store: MAC address in the
- * low 48 bits (first byte lowest), port (slot of `ports`) above. 0: not known.
- */
+/* A hop is where a frame goes next, in one word so that it changes by one store: MAC address in the
+ * low 48 bits (first byte lowest), port (slot of `ports`) above. 0: not known. HOST: it is for us. */
 #define SERIN_HOP_PORT_SHIFT 48
+#define SERIN_HOP_HOST	     ((1ull << SERIN_HOP_PORT_SHIFT) - 1)
 
 #define SERIN_PATH_MTU_S 600 /* RFC 1191 6.3: ask again for a longer path after ten minutes */
 

@@ -53,7 +53,7 @@ static int copy_drained(const struct dataplane *dp, const uint32_t *place, struc
 		const struct serin_backend *b = &dp->backends[id];
 		struct in6_addr address;
 
-		if (b->state != SERIN_BACKEND_DRAINING || !place[b->service])
+		if (dp_backend_state(b) != SERIN_BACKEND_DRAINING || !place[b->service])
 			continue;
 		address = dp_addr(&b->at.addr);
 		error = live_add_drained(&out->services[place[b->service] - 1], &address,

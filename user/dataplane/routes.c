@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dataplane/routes.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <stdlib.h>
@@ -175,9 +176,9 @@ static bool is_no_source(const struct dataplane *dp, const struct in6_addr *addr
 	return false;
 }
 
-/* What a backend answers this host is not to go to a gateway. Few addresses need this: most are within
- * their link's prefix. Where there is no room, clients' routes matter more. */
-static void add_own_addresses(const struct dataplane *dp, int family, struct route_list *l)
+typedef void address_visitor(struct dataplane *dp, const struct in6_addr *address, void *arg);
+
+static void each_own_address(struct dataplane *dp, int family, address_visitor *visit, void *arg)
 {
 	struct ifaddrs *all = NULL;
 
@@ -190,12 +191,29 @@ static void add_own_addresses(const struct dataplane *dp, int family, struct rou
 			continue;
 		address = address_of(i->ifa_addr);
 		if (!is_no_source(dp, &address))
-			route_list_add_host(l, &address);
+			visit(dp, &address, arg);
 	}
 	freeifaddrs(all);
 }
 
-static void read_routes(const struct dataplane *dp, struct rtnl *rtnl, int family, bool probe,
+/* What a backend answers this host is not to go to a gateway. Few addresses need this: most are within
+ * their link's prefix. Where there is no room, clients' routes matter more. */
+static void keep_from_gateways(struct dataplane *dp, const struct in6_addr *address, void *arg)
+{
+	(void)dp;
+	route_list_add_host(arg, address);
+}
+
+/* Nor to anybody else. */
+static void keep_here(struct dataplane *dp, const struct in6_addr *address, void *arg)
+{
+	uint64_t hop = SERIN_HOP_HOST;
+
+	(void)arg;
+	bpf_map_update_elem(dp->map_fd[DP_MAP_CLIENT_HOPS], address, &hop, BPF_ANY);
+}
+
+static void read_routes(struct dataplane *dp, struct rtnl *rtnl, int family, bool probe,
 			struct route_list *l)
 {
 	int error = -EINTR;
@@ -206,7 +224,7 @@ static void read_routes(const struct dataplane *dp, struct rtnl *rtnl, int famil
 	}
 	if (error)
 		l->count = 0;
-	add_own_addresses(dp, family, l);
+	each_own_address(dp, family, keep_from_gateways, l);
 	route_list_sort(l);
 	for (size_t i = 0; i < l->count; i++)
 		l->hop[i] = gateway_hop(dp, rtnl, &l->prefix[i], probe);
@@ -232,6 +250,8 @@ int dp_routes_sync(struct dataplane *dp, struct rtnl *rtnl, bool probe)
 	if (!dp->routes || !dp->switches) /* nothing loaded */
 		return 0;
 	live = dp->switches->live_routes & 1;
+	each_own_address(dp, AF_INET, keep_here, NULL);
+	each_own_address(dp, AF_INET6, keep_here, NULL);
 	if (!rtnl_has_policy_rules(rtnl, &has_rules) && !has_rules) {
 		read_routes(dp, rtnl, AF_INET, probe, &v4);
 		read_routes(dp, rtnl, AF_INET6, probe, &v6);
