@@ -39,7 +39,7 @@ lab_init() {
 		command -v "$tool" >/dev/null || lab_die "no $tool here; run scripts/install-deps"
 	done
 	[[ -x $LAB_BUILD/serin ]] || lab_die "$LAB_BUILD/serin is not built; run make"
-	LAB=serin-$(basename "$0" .sh)-$$
+	LAB=serin-$(basename "$0" .sh)-${SERIN_LAB_ID:-$$} # so that two of them at once keep apart
 	trap lab_cleanup EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
