@@ -52,6 +52,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->rise, 2);
 	assert_int_equal(c->fall, 3);
 	assert_true(c->verify);
+	assert_false(c->reuse);
 	model_free(none);
 	model_free(m);
 }
@@ -61,7 +62,7 @@ static void test_all_keys(void **state)
 	struct model *m = parse(
 		CHECK("type: https, port: 8443, path: /healthz?deep=1, host: www.example.com, "
 		      "method: POST, status: [200-204, \"301, 304\"], expect: well, "
-		      "sni: a.example.com, verify: false, ca_file: /etc/ca.pem, interval: 1m, "
+		      "sni: a.example.com, verify: false, reuse: true, ca_file: /etc/ca.pem, interval: 1m, "
 		      "timeout: 1500ms, jitter: 0, rise: 1, fall: 100"));
 	const struct model_health_check *c = &m->services[0].pools[0].health_check;
 
@@ -75,6 +76,7 @@ static void test_all_keys(void **state)
 	assert_string_equal(c->sni, "a.example.com");
 	assert_string_equal(c->ca_file, "/etc/ca.pem");
 	assert_false(c->verify);
+	assert_true(c->reuse);
 	assert_int_equal(c->statuses.count, 3);
 	assert_true(model_statuses_match(&c->statuses, 204));
 	assert_false(model_statuses_match(&c->statuses, 205));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* HTTP checks, all of them by one libcurl multi handle on the agent's loop. */
+#include <serin/abi.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -221,6 +222,7 @@ int health_http_open(sd_event *event, struct health_http **out)
 	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
 	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, set_timer);
 	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)SERIN_MAX_BACKENDS);
 	*out = h;
 	return 0;
 }
@@ -352,13 +354,13 @@ static void set_request(struct http_probe *p, const char *url)
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, p);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, p->error);
 	set_tls(easy, c);
-	/* Nothing of the agent's environment has a say, nothing is kept from one check to the next. */
+	/* Nothing of the agent's environment has a say, nor has what a check before this one learned. */
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 0L); /* it sends once */
 	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, c->reuse ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, c->reuse ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 }

@@ -171,7 +171,7 @@ static const struct value_word type_words[] = {
 	{"none", MODEL_CHECK_NONE},   {"tcp", MODEL_CHECK_TCP}, {"http", MODEL_CHECK_HTTP},
 	{"https", MODEL_CHECK_HTTPS}, {"udp", MODEL_CHECK_UDP}, {"exec", MODEL_CHECK_EXEC},
 };
-static const struct value_word verify_words[] = {{"true", true}, {"false", false}};
+static const struct value_word yes_words[] = {{"true", true}, {"false", false}};
 
 #define FIELD(name, read, type)                                                     \
 	{                                                                           \
@@ -191,7 +191,8 @@ static const struct schema_field check_fields[] = {
 	FIELD(expect, read_text, &expect_rule),
 	FIELD(send, read_text, &send_rule),
 	FIELD(sni, read_text, &host_rule),
-	FIELD(verify, value_read_word, WORDS(verify_words, sizeof(bool))),
+	FIELD(verify, value_read_word, WORDS(yes_words, sizeof(bool))),
+	FIELD(reuse, value_read_word, WORDS(yes_words, sizeof(bool))),
 	FIELD(ca_file, read_text, &file_rule),
 	FIELD(command, read_command, &command_list),
 	{"interval", duration_read, offsetof(struct model_health_check, interval_ms), false,
@@ -219,6 +220,7 @@ static const struct {
 	{"host", OF_HTTP, "http and https"},
 	{"method", OF_HTTP, "http and https"},
 	{"status", OF_HTTP, "http and https"},
+	{"reuse", OF_HTTP, "http and https"},
 	{"sni", OF(HTTPS), "https"},
 	{"verify", OF(HTTPS), "https"},
 	{"ca_file", OF(HTTPS), "https"},

@@ -106,8 +106,9 @@ bool model_health_check_equal(const struct model_health_check *a,
 {
 #define SAME_STRING(member) &&is_same_text(a->member, b->member)
 	return a->type == b->type && a->port == b->port && a->verify == b->verify &&
-	       a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
-	       a->jitter_ms == b->jitter_ms && a->rise == b->rise && a->fall == b->fall &&
+	       a->reuse == b->reuse && a->interval_ms == b->interval_ms &&
+	       a->timeout_ms == b->timeout_ms && a->jitter_ms == b->jitter_ms &&
+	       a->rise == b->rise && a->fall == b->fall &&
 	       is_same_statuses(&a->statuses, &b->statuses) &&
 	       is_same_command(a, b) STRINGS(SAME_STRING);
 #undef SAME_STRING

@@ -56,6 +56,7 @@ struct model_health_check {
 	char *sni;     /* https: the name the certificate must have; NULL: host, or the address */
 	char *ca_file; /* NULL: the system's */
 	bool verify;
+	bool reuse;	/* http, https: one connection for many checks */
 	char **command; /* of exec; command_count words and a NULL */
 	size_t command_count;
 	uint32_t interval_ms;
