@@ -31,6 +31,7 @@ BENCH    := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*_bench.c))
 BENCH_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 TOOL_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/tools/*.bpf.c))
 FUZZ_SRC := $(wildcard user/config/*.c user/model/*.c user/lib/*.c) user/store/live_json.c
+OTHER    := $(addprefix $(B)/tests/other/,serin die_at.so)
 FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
@@ -86,8 +87,19 @@ $(B)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) | deps
 	$(say) FUZZ $@
 	$(Q)mkdir -p $(@D) && $(CLANG) $(CFLAGS_) -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_SRC) $(LDLIBS)
 
+# A newer serin to upgrade to: another program of the same ABI, and all else the same.
+$(B)/tests/other/%.o: user/%.c $(B)/tests/other/bpf/serin.skel.h | deps $(SKEL)
+	$(say) CC $@
+	$(Q)mkdir -p $(@D) && $(CC) -I$(B)/tests/other $(CFLAGS_) -USERIN_VERSION -DSERIN_VERSION='"$(VERSION)+other"' $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/other/die_at.so: tests/other/die_at.c
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_) $(CFLAGS) -shared -fPIC -o $@ $<
+
+$(B)/tests/other/serin: $(addprefix $(B)/tests/other/,dataplane/load.o dataplane/upgrade.o dataplane/apply.o cli/help.o cli/status.o) $(B)/user/main.o $(B)/libserin.a
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
 test: ## build and run every test: unit, bpf, e2e, and a short fuzz run
-	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(UNIT) $(BPFTEST) $(TOOLS) $(FUZZ) $(if $(filter budget,$(SUITES)),$(BENCH)) && SERIN_BUILD=$(abspath $(B)) tests/run $(SUITES)
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(UNIT) $(BPFTEST) $(TOOLS) $(OTHER) $(FUZZ) $(if $(filter budget,$(SUITES)),$(BENCH)) && SERIN_BUILD=$(abspath $(B)) tests/run $(SUITES)
 
 unit bpf e2e fuzz budget: ## one suite alone
 	$(Q)$(MAKE) --no-print-directory test SUITES=$@
@@ -102,7 +114,7 @@ soak: ## mixed load for SOAK_SECONDS (1200): does every counter agree with the p
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SOAK_SECONDS=$${SOAK_SECONDS:-1200} SOAK_RATE=$${SOAK_RATE:-200} SERIN_BUILD=$(abspath $(B)) tests/soak
 
 test-vm: ## the bpf and e2e suites under Linux 6.1 and 6.12 in VMs, and what verifiers say of clang 14 and 19
-	$(Q)scripts/install-deps vm clang-19 && $(MAKE) --no-print-directory all $(BPFTEST) $(TOOLS)
+	$(Q)scripts/install-deps vm clang-19 && $(MAKE) --no-print-directory all $(BPFTEST) $(TOOLS) $(OTHER)
 	$(Q)$(MAKE) --no-print-directory B=$(B)/clang-19 CLANG=clang-19 $(B)/clang-19/tests/bpf/load_test
 	$(Q)SERIN_BUILD=$(abspath $(B)) tests/vm
 

@@ -215,6 +215,8 @@ static void rights_and_pins(void **state)
 	expect(&l, DOCTOR_STOP, "bpffs", "--bpffs");
 	l.facts.host.pins = DOCTOR_PINS_OTHER;
 	expect(&l, DOCTOR_STOP, "pins", "serin detach");
+	l.facts.host.is_own_program = FACT_NO;
+	expect(&l, DOCTOR_NOTE, "program-build", "serin apply");
 	l.facts.host.has_leftovers = true;
 	expect(&l, DOCTOR_NOTE, "pins-leftovers", "serin apply");
 }

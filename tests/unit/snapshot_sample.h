@@ -138,6 +138,7 @@ static void sample_init(void)
 		.flows_inserted = 5000000000,
 		.flows_unremembered = 17,
 		.made_by = "0.0.9",
+		.program_id = 0x89abcdef01234567ull,
 	};
 	sample.flows_evicted[SERIN_FLOW_SYN] = 7;
 	sample.flows_evicted[SERIN_FLOW_ADOPTED] = 3;

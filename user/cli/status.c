@@ -252,10 +252,28 @@ static void print_ports(const struct snapshot_service *s)
 	putchar('\n');
 }
 
+/* Which build's program runs, and whether it is this serin's. */
+static void print_program(const struct snapshot *s)
+{
+	uint64_t own = dataplane_program_id();
+	char text[DATAPLANE_PROGRAM_LEN];
+
+	dataplane_format_program(text, s->made_by, s->program_id);
+	printf("program: %s", text);
+	if (!s->program_id)
+		printf(": `serin apply FILE` goes on with an upgrade that was not finished");
+	else if (s->program_id != own) {
+		dataplane_format_program(text, SERIN_VERSION, own);
+		printf(": `serin apply FILE` upgrades it to this one's, %s", text);
+	}
+	putchar('\n');
+}
+
 static void print_host(const struct snapshot *s)
 {
 	const char *separator = "";
 
+	print_program(s);
 	printf("interfaces:");
 	for (size_t i = 0; i < s->interface_count; i++)
 		printf("%s %s (%s)", i ? "," : "", s->interfaces[i].name,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/routes.h"
+#include "dataplane/upgrade.h"
 #include "lib/log.h"
 
 #define NEIGHBOUR_WAIT_MS 2000
@@ -129,7 +130,7 @@ static int detach_unwanted(struct dataplane *dp, const struct unwanted *u, bool 
 static int commit_running(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 			  const struct unwanted *u, const struct dataplane_author *author)
 {
-	int error = dp_upgrade(dp, false, p->changes);
+	int error = dp_upgrade(dp);
 
 	if (!error)
 		error = detach_unwanted(dp, u, true); /* to be attached anew, in another mode */
@@ -155,10 +156,14 @@ static int commit_running(struct dataplane *dp, struct rtnl *rtnl, struct plan *
 	return error;
 }
 
-static int tell_program(struct dataplane *dp, struct plan *p, bool is_fresh, bool dry_run)
+static int prepare_program(struct dataplane *dp, struct plan *p, bool is_fresh)
 {
 	const struct model_limits *limits = &p->model->limits;
+	char told[DP_UPGRADE_LEN] = "";
+	int error = is_fresh ? 0 : dp_upgrade_prepare(dp, told);
 
+	if (error)
+		return error;
 	if (is_fresh)
 		plan_tell(p, "+ program: serin %s, room for %u services, %u backends, %u flows",
 			  SERIN_VERSION, dp->meta.max_services, dp->meta.max_backends,
@@ -168,7 +173,9 @@ static int tell_program(struct dataplane *dp, struct plan *p, bool is_fresh, boo
 		 limits->targets != dp->meta.max_targets)
 		log_warning("limits differ from those of the running maps; they take effect after "
 			    "`serin detach` and `serin apply`");
-	return !is_fresh && dry_run ? dp_upgrade(dp, true, p->changes) : 0;
+	if (*told)
+		plan_tell(p, "%s", told);
+	return error;
 }
 
 struct apply_options {
@@ -243,7 +250,7 @@ static int run_plan(struct dataplane *dp, struct rtnl *rtnl, struct plan *p,
 {
 	struct unwanted u = {.plan = p, .dp = dp};
 	bool is_fresh = !dp->is_published;
-	int error = tell_program(dp, p, is_fresh, options->dry_run);
+	int error = prepare_program(dp, p, is_fresh);
 
 	if (!error && !is_fresh)
 		error = settle(dp, p, options->dry_run);

@@ -308,6 +308,7 @@ struct snapshot {
 	uint64_t flows_unremembered;		      /* no place, or beyond the rate */
 	uint64_t flows_evicted[SERIN_FLOW_STATE_MAX]; /* living ones that gave way */
 	char made_by[32];
+	uint64_t program_id; /* see dataplane_program_id(); 0: an upgrade was not finished */
 };
 
 /*
@@ -498,6 +499,13 @@ uint64_t dataplane_memory(const struct model *m);
 bool dataplane_has_leftovers(const char *dir);
 
 #define DATAPLANE_PROGRAM_LEN 64
+
+/* Which program this executable would load: a hash of it. */
+uint64_t dataplane_program_id(void);
+/* Which one is loaded, and of whom; id 0: an upgrade was not finished. 0 or -errno, silently. */
+int dataplane_running_program(const char *dir, uint64_t *id, char made_by[32]);
+/* "serin 0.1.0 (89abcdef)" */
+void dataplane_format_program(char text[DATAPLANE_PROGRAM_LEN], const char *version, uint64_t id);
 
 /* A BPF program by its name, where this process may ask for that, and id. */
 void dataplane_describe_program(uint32_t id, char text[DATAPLANE_PROGRAM_LEN]);

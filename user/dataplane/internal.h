@@ -23,7 +23,9 @@ struct dataplane {
 	char dir[PATH_MAX]; /* --bpffs */
 	enum dataplane_access access;
 	int lock_fd;
-	bool is_published; /* the pins exist; false: freshly loaded, or nothing loaded */
+	bool is_published;   /* the pins exist; false: freshly loaded, or nothing loaded */
+	bool is_upgrade;     /* the programs below are not yet those that run */
+	const char *lacking; /* of the maps, the first that the pins have not; or NULL */
 	int map_fd[DP_MAP_MAX];
 	int program_fd;		/* only after a load or for attaching; -1 otherwise */
 	int clock_fd;		/* the program that tells the jiffies */
@@ -62,7 +64,8 @@ void dp_fini(struct dataplane *dp);
 /* Makes the directory if needed (mounting bpffs where nothing is mounted) and takes the lock. */
 int dp_lock(struct dataplane *dp, bool create);
 /* 0, or -ENOENT if nothing is loaded; never prints that one. Under the lock it first finishes what
- * a killed apply had attached and not yet published. */
+ * a killed apply had attached and not yet published. Where maps are lacking, as after another
+ * version, none is mapped yet. */
 int dp_open_pins(struct dataplane *dp);
 int dp_mmap(struct dataplane *dp);
 /* The flow table too; whoever touches dp->flows4 or flows6 calls it first. */
@@ -79,8 +82,6 @@ int dp_remove_tree(const char *path);
 
 /* Loads the program with new maps of these sizes into dp. */
 int dp_load(struct dataplane *dp, const struct model *m);
-/* If the pinned program is not the one in this executable, puts this one in its place. */
-int dp_upgrade(struct dataplane *dp, bool dry_run, FILE *changes);
 
 /* ---- ports.c: the NICs ---- */
 

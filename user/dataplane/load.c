@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Loading: the program from this executable, with new maps or with those that are pinned. */
-#include "dataplane/internal.h"
+#include "dataplane/upgrade.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -15,7 +15,7 @@
 
 #include "bpf/serin.skel.h"
 
-static uint64_t program_id(void)
+uint64_t dataplane_program_id(void)
 {
 	size_t len;
 	const unsigned char *elf = serin_bpf__elf_bytes(&len);
@@ -61,7 +61,7 @@ static struct serin_meta make_meta(const struct model *m)
 				[SERIN_FLOW_CLOSING] = m->idle.closing_s,
 				[SERIN_FLOW_UDP_REPLIED] = m->idle.udp_s,
 			},
-		.program_id = program_id(),
+		.program_id = dataplane_program_id(),
 	};
 
 	snprintf(meta.made_by, sizeof(meta.made_by), "%s", SERIN_VERSION);
@@ -159,6 +159,20 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
+/* dp's maps, where it has some, in place of new ones. */
+static int reuse_maps(const struct dataplane *dp, struct serin_bpf *skel)
+{
+	int error = 0;
+
+	for (int i = 0; !error && i < DP_MAP_MAX; i++)
+		if (dp->map_fd[i] >= 0)
+			error = dp_map_check(dp, i, map_of(skel, i));
+	for (int i = 0; !error && i < DP_MAP_MAX; i++)
+		if (dp->map_fd[i] >= 0)
+			error = bpf_map__reuse_fd(map_of(skel, i), dp->map_fd[i]);
+	return error;
+}
+
 /* Opens the program with these sizes; reuses dp's maps where it has some. */
 static int load_program(struct dataplane *dp, const struct serin_meta *meta, struct serin_bpf **out)
 {
@@ -171,11 +185,13 @@ static int load_program(struct dataplane *dp, const struct serin_meta *meta, str
 	if (!skel)
 		return -errno;
 	error = set_sizes(skel, meta);
-	for (int i = 0; !error && i < DP_MAP_MAX; i++)
-		if (dp->map_fd[i] >= 0)
-			error = bpf_map__reuse_fd(map_of(skel, i), dp->map_fd[i]);
 	if (!error)
-		error = serin_bpf__load(skel);
+		error = reuse_maps(dp, skel);
+	if (error) {
+		serin_bpf__destroy(skel);
+		return error;
+	}
+	error = serin_bpf__load(skel);
 	if (error) {
 		log_error("the kernel refuses the program: %s%s", strerror(-error),
 			  error == -EPERM ? " (root, or CAP_BPF and CAP_NET_ADMIN)"
@@ -199,7 +215,7 @@ static int keep_fd(int fd, int *out)
 	return 0;
 }
 
-static int keep_fds(struct dataplane *dp, struct serin_bpf *skel, bool with_maps)
+static int keep_fds(struct dataplane *dp, struct serin_bpf *skel)
 {
 	int error = keep_fd(bpf_program__fd(skel->progs.serin), &dp->program_fd);
 
@@ -209,8 +225,9 @@ static int keep_fds(struct dataplane *dp, struct serin_bpf *skel, bool with_maps
 		error = keep_fd(bpf_program__fd(skel->progs.serin_sweep), &dp->sweep_fd);
 	if (!error)
 		error = keep_fd(bpf_program__fd(skel->progs.serin_tell), &dp->tell_fd);
-	for (int i = 0; !error && with_maps && i < DP_MAP_MAX; i++)
-		error = keep_fd(bpf_map__fd(map_of(skel, i)), &dp->map_fd[i]);
+	for (int i = 0; !error && i < DP_MAP_MAX; i++)
+		if (dp->map_fd[i] < 0)
+			error = keep_fd(bpf_map__fd(map_of(skel, i)), &dp->map_fd[i]);
 	return error;
 }
 
@@ -257,7 +274,7 @@ int dp_load(struct dataplane *dp, const struct model *m)
 	error = load_program(dp, &meta, &skel);
 	if (error)
 		return error;
-	error = keep_fds(dp, skel, true);
+	error = keep_fds(dp, skel);
 	serin_bpf__destroy(skel);
 	if (error)
 		return error;
@@ -267,76 +284,14 @@ int dp_load(struct dataplane *dp, const struct model *m)
 	return dp_mmap(dp);
 }
 
-static int pin_over(struct dataplane *dp, int fd, const char *name)
+int dp_load_over(struct dataplane *dp)
 {
-	char path[PATH_MAX], fresh[PATH_MAX];
-	int error = dp_pin_path(dp, name, path);
-
-	if (error)
-		return error;
-	if (snprintf(fresh, sizeof(fresh), "%s/next", dp->dir) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	unlink(fresh);
-	if (bpf_obj_pin(fd, fresh) || rename(fresh, path))
-		return -errno;
-	return 0;
-}
-
-static int swap_link(const char *name, uint32_t ifindex, void *arg)
-{
-	struct dataplane *dp = arg;
-	char path[PATH_MAX];
-	int error, fd;
-
-	if (!ifindex)
-		return 0; /* its NIC is gone: apply will see to it */
-	error = dp_link_path(dp, name, path);
-	if (error)
-		return error;
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return -errno;
-	error = bpf_link_update(fd, dp->program_fd, NULL) ? -errno : 0;
-	close(fd);
-	if (error)
-		log_error("%s: cannot put the new program in: %s", name, strerror(-error));
-	return error;
-}
-
-int dp_upgrade(struct dataplane *dp, bool dry_run, FILE *changes)
-{
-	struct serin_meta meta = dp->meta;
 	struct serin_bpf *skel = NULL;
-	uint32_t zero = 0;
-	int error;
+	int error = load_program(dp, &dp->meta, &skel);
 
-	if (meta.program_id == program_id())
-		return 0;
-	fprintf(changes, "~ program: the one of serin %.31s gives way to that of %s\n",
-		meta.made_by, SERIN_VERSION);
-	if (dry_run)
-		return 0;
-	error = load_program(dp, &meta, &skel);
 	if (error)
 		return error;
-	error = keep_fds(dp, skel, false);
+	error = keep_fds(dp, skel);
 	serin_bpf__destroy(skel);
-	if (!error)
-		error = dp_each_link(dp, swap_link, dp);
-	if (!error)
-		error = pin_over(dp, dp->program_fd, "program");
-	if (!error)
-		error = pin_over(dp, dp->clock_fd, "clock");
-	if (!error)
-		error = pin_over(dp, dp->sweep_fd, "sweep");
-	if (!error)
-		error = pin_over(dp, dp->tell_fd, "tell");
-	if (error)
-		return error;
-	meta.program_id = program_id();
-	snprintf(meta.made_by, sizeof(meta.made_by), "%s", SERIN_VERSION);
-	if (bpf_map_update_elem(dp->map_fd[DP_MAP_META], &zero, &meta, 0))
-		return -errno;
-	dp->meta = meta;
-	return 0;
+	return error;
 }

@@ -283,6 +283,10 @@ static int open_maps(struct dataplane *dp)
 		dp->map_fd[i] = bpf_obj_get(path);
 		if (dp->map_fd[i] < 0) {
 			error = -errno;
+			if (error == -ENOENT && i != DP_MAP_META) {
+				dp->lacking = dp->lacking ? dp->lacking : dp_map_names[i];
+				continue;
+			}
 			if (error != -ENOENT && error != -EPERM && error != -EACCES)
 				log_error("cannot open %s: %s", path, strerror(-error));
 			return error;
@@ -344,7 +348,7 @@ int dp_open_pins(struct dataplane *dp)
 		return error;
 	dp->tell_fd = bpf_obj_get(path);
 	error = check_meta(dp);
-	return error ? error : dp_mmap(dp);
+	return error || dp->lacking ? error : dp_mmap(dp);
 }
 
 static int pin_one(struct dataplane *dp, int fd, const char *name)
@@ -434,6 +438,16 @@ int dataplane_probe(const char *dir)
 	return has_other_version(dir, other) ? -EPROTO : -ENOENT;
 }
 
+/* Only apply knows what to do about that. */
+static int refuse_lacking(const struct dataplane *dp)
+{
+	log_error(
+		"%s was made by serin %.31s and has no map %s: use that serin, or let `serin apply "
+		"FILE` put this one's program in",
+		dp->dir, dp->meta.made_by, dp->lacking);
+	return -EPROTO;
+}
+
 int dataplane_open(const char *dir, enum dataplane_access access, struct dataplane **out)
 {
 	struct dataplane *dp = malloc(sizeof(*dp));
@@ -447,6 +461,8 @@ int dataplane_open(const char *dir, enum dataplane_access access, struct datapla
 		error = dp_lock(dp, false);
 	if (!error)
 		error = dp_open_pins(dp);
+	if (!error && dp->lacking)
+		error = refuse_lacking(dp);
 	if (error == -ENOENT)
 		log_error("nothing is loaded in %s: `serin apply FILE` loads it", dir);
 	else if (error == -EACCES || error == -EPERM)

@@ -379,6 +379,7 @@ int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
 		return error;
 	}
 	memcpy(s->made_by, dp->meta.made_by, sizeof(s->made_by));
+	s->program_id = dp->meta.program_id;
 	*out = s;
 	return 0;
 }

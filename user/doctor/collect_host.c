@@ -125,6 +125,16 @@ static enum doctor_bpffs find_bpffs(const char *dir)
 	return access(dir, F_OK) && is_bpffs(parent) ? DOCTOR_BPFFS_YES : DOCTOR_BPFFS_OTHER;
 }
 
+static void collect_program(const char *dir, struct doctor_host *h)
+{
+	uint64_t id;
+
+	if (dataplane_running_program(dir, &id, h->made_by))
+		return;
+	h->is_upgrade_unfinished = !id;
+	h->is_own_program = id == dataplane_program_id() ? FACT_YES : FACT_NO;
+}
+
 /* The directory is root's alone: to others a pin there and none look the same. */
 static void collect_pins(const char *dir, struct doctor_host *h)
 {
@@ -140,6 +150,8 @@ static void collect_pins(const char *dir, struct doctor_host *h)
 		  : state == -EPROTO ? DOCTOR_PINS_OTHER
 				     : DOCTOR_PINS_NONE;
 	h->has_leftovers = dataplane_has_leftovers(dir);
+	if (h->pins == DOCTOR_PINS_LOADED)
+		collect_program(dir, h);
 }
 
 static uint64_t memory_available(void)

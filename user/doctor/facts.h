@@ -59,7 +59,10 @@ struct doctor_host {
 	const char *dir;			   /* of the pins */
 	enum doctor_bpffs bpffs;
 	enum doctor_pins pins;
-	bool has_leftovers; /* of an apply that was killed */
+	bool has_leftovers;	  /* of an apply that was killed */
+	enum fact is_own_program; /* that is loaded: of this executable */
+	bool is_upgrade_unfinished;
+	char made_by[32]; /* the serin that loaded it */
 	bool has_jit_setting;
 	unsigned int jit, jit_harden; /* net.core.bpf_jit_* */
 	enum fact allows_unprivileged_bpf;

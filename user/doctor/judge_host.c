@@ -123,6 +123,24 @@ static void judge_bpffs(const struct doctor_host *h, struct doctor_report *r)
 	doctor_found(f, "%s", h->dir);
 }
 
+static void judge_program(const struct doctor_host *h, struct doctor_report *r)
+{
+	struct doctor_finding *f;
+
+	if (h->is_own_program == FACT_YES) {
+		f = doctor_find(r, DOCTOR_OK, "program-build", "", "this serin's program runs");
+		doctor_found(f, "serin %s", h->made_by);
+	}
+	if (h->is_own_program != FACT_NO)
+		return;
+	f = doctor_find(r, DOCTOR_NOTE, "program-build", "",
+			h->is_upgrade_unfinished
+				? "an upgrade of the program was killed before it was done"
+				: "the program that runs is of another build than this serin");
+	doctor_found(f, "serin %s", h->made_by);
+	doctor_remedy(f, "serin apply FILE");
+}
+
 static void judge_pins(const struct doctor_host *h, struct doctor_report *r)
 {
 	struct doctor_finding *f;
@@ -292,6 +310,7 @@ void doctor_judge_host(const struct doctor_facts *facts, struct doctor_report *o
 	judge_capabilities(h, out);
 	judge_bpffs(h, out);
 	judge_pins(h, out);
+	judge_program(h, out);
 	judge_memory(h, out);
 	judge_jit(h, out);
 	judge_clock(h, out);

@@ -387,9 +387,20 @@ static json_t *flow_table_json(const struct snapshot *s)
 			 checked(evicted, failures));
 }
 
+/* A number of 64 bits is text, or those who read it by doubles would lose some of them. */
+static json_t *program_json(const struct snapshot *s)
+{
+	char id[17];
+
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)s->program_id);
+	return json_pack("{s:s, s:s, s:b, s:i}", "made_by", s->made_by, "id", id, "unfinished",
+			 !s->program_id, "abi", SERIN_ABI_VERSION);
+}
+
 json_t *status_json(const struct snapshot *s)
 {
-	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "version", 1, "interfaces",
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "version", 1, "interfaces",
 			 interfaces_json(s), "services", services_json(s), "verdicts",
-			 verdicts_json(s), "flow_table", flow_table_json(s));
+			 verdicts_json(s), "flow_table", flow_table_json(s), "program",
+			 program_json(s));
 }
