@@ -36,7 +36,7 @@ FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak test-vm bench bench-quick bench-insn bench-health demo install install-unit lint format clean help
+.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak reload-soak test-vm bench bench-quick bench-insn bench-health demo install install-unit lint format clean help
 
 all: $(B)/serin ## build serin (the default)
 
@@ -112,6 +112,12 @@ fuzz-long: ## fuzz every parser for FUZZ_SECONDS (300) each
 
 soak: ## mixed load for SOAK_SECONDS (1200): does every counter agree with the peers', and is nothing left?
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SOAK_SECONDS=$${SOAK_SECONDS:-1200} SOAK_RATE=$${SOAK_RATE:-200} SERIN_BUILD=$(abspath $(B)) tests/soak
+
+reload-soak: ## RELOADS (100000; two hours) reloads of an agent: its memory stays; first 1,000 of one built with sanitizers
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS)
+	$(Q)$(MAKE) --no-print-directory B=$(B)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -Wno-error' $(B)/asan/serin
+	$(Q)SERIN_BUILD=$(abspath $(B)) RELOADS=$${SANITIZED_RELOADS:-1000} RELOAD_SANITIZED=1 RELOAD_AGENT=$(abspath $(B))/asan/serin tests/e2e/reloads.sh
+	$(Q)SERIN_BUILD=$(abspath $(B)) RELOADS=$${RELOADS:-100000} tests/e2e/reloads.sh
 
 test-vm: ## the bpf and e2e suites under Linux 6.1 and 6.12 in VMs, and what verifiers say of clang 14 and 19
 	$(Q)scripts/install-deps vm clang-19 && $(MAKE) --no-print-directory all $(BPFTEST) $(TOOLS) $(OTHER)
