@@ -98,6 +98,8 @@ static uint64_t pass(struct neighbours *n, uint64_t started_us)
 		n->confirm_us = started_us + PERIOD_US;
 	host = dataplane_follow_host(dp, n->rtnl);
 	result = dataplane_follow_hops(dp, n->rtnl, confirm, &unresolved);
+	if (!confirm)
+		dataplane_follow_routes(dp, n->rtnl);
 	if (result >= 0 && host)
 		result = host;
 	if (result >= 0 && confirm)

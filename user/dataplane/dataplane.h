@@ -142,6 +142,9 @@ int dataplane_follow_hops(struct dataplane *dp, struct rtnl *rtnl, bool confirm,
  */
 int dataplane_follow_host(struct dataplane *dp, struct rtnl *rtnl);
 
+/* By which gateways clients are reached, asked anew; dataplane_maintain() does so, too. */
+void dataplane_follow_routes(struct dataplane *dp, struct rtnl *rtnl);
+
 /* ---- which backends are well ---- */
 
 struct dataplane_backend {

@@ -125,6 +125,17 @@ static uint64_t hop_of_silent(struct serin_backend *b, const struct rtnl_neigh *
 	return b->hop_failures < HOP_FAILURES ? old : 0;
 }
 
+/* The route leads elsewhere: the way there was is as good as before until the neighbour answers there,
+ * unless its NIC is gone. */
+static uint64_t hop_of_moved(const struct dataplane *dp, const struct serin_backend *b,
+			     const struct rtnl_neigh *neigh)
+{
+	const struct serin_port *old = &dp->ports[b->hop >> SERIN_HOP_PORT_SHIFT];
+	bool is_there = old->ifindex && old->ifindex != SERIN_PORT_GONE;
+
+	return is_there && neigh->state != RTNL_NEIGH_FAILED ? b->hop : 0;
+}
+
 /* What a backend's hop should be now: the old one, unless the kernel knows better. */
 static int look_at(const struct looking *l, struct serin_backend *b, uint64_t *out)
 {
@@ -150,7 +161,8 @@ static int look_at(const struct looking *l, struct serin_backend *b, uint64_t *o
 		b->hop_failures = 0;
 		return l->confirm ? rtnl_neigh_confirm(l->rtnl, route.ifindex, &route.next) : 0;
 	}
-	*out = hop_of_silent(b, &neigh, b->hop >> SERIN_HOP_PORT_SHIFT == port ? b->hop : 0);
+	*out = b->hop >> SERIN_HOP_PORT_SHIFT == port ? hop_of_silent(b, &neigh, b->hop)
+						      : hop_of_moved(l->dp, b, &neigh);
 	if (neigh.state == RTNL_NEIGH_RESOLVING)
 		return 0;
 	return rtnl_neigh_probe(l->rtnl, route.ifindex, &route.next);

@@ -269,3 +269,8 @@ int dp_routes_sync(struct dataplane *dp, struct rtnl *rtnl, bool probe)
 	__atomic_store_n(&dp->switches->live_routes, !live, __ATOMIC_RELEASE);
 	return 1;
 }
+
+void dataplane_follow_routes(struct dataplane *dp, struct rtnl *rtnl)
+{
+	dp_routes_sync(dp, rtnl, true);
+}
