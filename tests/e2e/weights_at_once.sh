@@ -23,14 +23,26 @@ weight_of() {
 epoch_of() {
 	get .epoch
 }
-# at_once COMMAND...: so many of it, each with its number; sets done_count and conflicts.
+# all_wait: at the lock that this script holds.
+all_wait() {
+	local inode
+	inode=$(stat -c %i "$LAB_TMP/bpf/serin")
+	(($(grep -c -- "-> FLOCK .*:$inode " /proc/locks) == WRITERS))
+}
+# at_once COMMAND...: so many of it, each with its number, let go together when all wait for the lock;
+# sets done_count and conflicts.
 at_once() {
-	local pids=() status i pid
+	local pids=() status i pid lock
+	exec {lock}<"$LAB_TMP/bpf/serin"
+	flock "$lock"
 	done_count=0 conflicts=0
 	for ((i = 1; i <= WRITERS; i++)); do
-		"$@" "$i" >"$LAB_TMP/out.$i" 2>&1 &
+		"$@" "$i" >"$LAB_TMP/out.$i" 2>&1 {lock}<&- &
 		pids+=($!)
 	done
+	lab_wait_for 20 all_wait
+	flock -u "$lock"
+	exec {lock}<&-
 	for pid in "${pids[@]}"; do
 		status=0
 		wait "$pid" || status=$?
