@@ -171,8 +171,9 @@ expect_refused() { # MESSAGE
 	expect "after a refusal" "$(untouched)" "$before"
 }
 build 0 apply "$LAB_TMP/serin.yaml" >/dev/null
-lab_start lb "${BUILDS[1]}" --bpffs "$LAB_TMP/bpf/serin" agent -c "$LAB_TMP/serin.yaml" \
-	2>"$LAB_TMP/agent.log"
+# By an agent, with no more rights than its unit has.
+lab_start lb setpriv --bounding-set=-all,+bpf,+net_admin,+perfmon --inh-caps=-all --no-new-privs \
+	"${BUILDS[1]}" --bpffs "$LAB_TMP/bpf/serin" agent -c "$LAB_TMP/serin.yaml" 2>"$LAB_TMP/agent.log"
 lab_wait_for 20 lab_in lb curl -sf --max-time 2 http://127.0.0.1:10717/-/healthy
 expect_runs 1
 lab_stop "$LAB_PID"

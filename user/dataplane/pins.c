@@ -264,8 +264,9 @@ static int check_meta(struct dataplane *dp)
 		return -errno;
 	if (dp->meta.magic == SERIN_ABI_MAGIC && dp->meta.abi_version == SERIN_ABI_VERSION)
 		return 0;
-	log_error("%s was made by serin %.31s (ABI %u), this one speaks ABI %u", dp->dir,
-		  dp->meta.made_by, dp->meta.abi_version, SERIN_ABI_VERSION);
+	log_error("%s was made by serin %.31s (ABI %u), this one speaks ABI %u: use the serin that "
+		  "made it, or detach with it and apply anew",
+		  dp->dir, dp->meta.made_by, dp->meta.abi_version, SERIN_ABI_VERSION);
 	memset(&dp->meta, 0, sizeof(dp->meta));
 	return -EPROTO;
 }
