@@ -198,9 +198,9 @@ int dp_upgrade(struct dataplane *dp)
 
 	if (!dp->is_upgrade)
 		return 0;
-	error = pin_new_maps(dp);
+	error = write_meta(dp, UNFINISHED);
 	if (!error)
-		error = write_meta(dp, UNFINISHED);
+		error = pin_new_maps(dp);
 	if (!error)
 		error = swap_links(dp);
 	if (!error)
