@@ -45,6 +45,8 @@ enum dataplane_access {
 struct dataplane_author {
 	const char *actor;  /* the verb */
 	const char *reason; /* --reason, or "" */
+	bool has_uid;	    /* somebody else than this process: who asked it to */
+	uint32_t uid;
 	/* Receives what was changed, to be kept elsewhere; NULL: nobody wants to know. */
 	struct live_change *change;
 };

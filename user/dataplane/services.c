@@ -153,7 +153,7 @@ void dp_note_change(struct dataplane *dp, uint32_t service, const struct datapla
 	clock_gettime(CLOCK_REALTIME, &now);
 	memset(last, 0, sizeof(*last));
 	last->when_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-	last->uid = dp->uid;
+	last->uid = author->has_uid ? author->uid : dp->uid;
 	snprintf(last->actor, sizeof(last->actor), "%s", author->actor);
 	snprintf(last->reason, sizeof(last->reason), "%s", author->reason ? author->reason : "");
 }
