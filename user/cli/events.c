@@ -16,10 +16,10 @@
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
 #include "lib/net.h"
+#include "observe/event_json.h"
 
-#define POLL_MS	 100
-#define US_IN_S	 1000000
-#define TIME_LEN 40
+#define POLL_MS 100
+#define US_IN_S 1000000
 
 /* As wide as usual values are: rows of a log that is followed come a few at a time. */
 static const struct table_column columns[] = {
@@ -51,35 +51,6 @@ static void on_interrupt(int number)
 	is_interrupted = 1;
 }
 
-/* RFC 3339, in UTC. */
-static const char *format_time(uint64_t when_us, char buf[TIME_LEN])
-{
-	time_t seconds = (time_t)(when_us / US_IN_S);
-	struct tm utc;
-	char date[24];
-
-	gmtime_r(&seconds, &utc);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(buf, TIME_LEN, "%s.%06uZ", date, (unsigned int)(when_us % US_IN_S));
-	return buf;
-}
-
-/* "" where it is not known. */
-static const char *format_backend(const struct event_view *v, char buf[NET_ENDPOINT_LEN])
-{
-	if (!v->has_backend)
-		return "";
-	return net_format_endpoint(&v->backend, v->backend_port, buf);
-}
-
-/* "" where it is about no packet of one. */
-static const char *format_client(const struct event_view *v, char buf[NET_ENDPOINT_LEN])
-{
-	if (IN6_IS_ADDR_UNSPECIFIED(&v->client))
-		return "";
-	return net_format_endpoint(&v->client, v->client_port, buf);
-}
-
 static const char *or_dash(const char *text)
 {
 	return *text ? text : "-";
@@ -87,7 +58,7 @@ static const char *or_dash(const char *text)
 
 static int add_row(struct listing *l, const struct event_view *v)
 {
-	char time[TIME_LEN], backend[NET_ENDPOINT_LEN], client[NET_ENDPOINT_LEN];
+	char time[EVENT_TIME_LEN], backend[NET_ENDPOINT_LEN], client[NET_ENDPOINT_LEN];
 	struct libscols_line *row;
 
 	if (!l->table)
@@ -95,34 +66,22 @@ static int add_row(struct listing *l, const struct event_view *v)
 	row = l->table ? table_row(l->table, NULL) : NULL;
 	if (!row)
 		return -ENOMEM;
-	table_set(row, 0, "%s", format_time(v->when_us, time));
+	table_set(row, 0, "%s", event_time_text(v->when_us, time));
 	table_set(row, 1, "%s", event_kind_name(v->kind));
 	table_set(row, 2, "%s", or_dash(v->service));
 	table_set(row, 3, "%s", or_dash(v->pool));
-	table_set(row, 4, "%s", or_dash(format_backend(v, backend)));
-	table_set(row, 5, "%s", or_dash(format_client(v, client)));
+	table_set(row, 4, "%s", or_dash(event_backend_text(v, backend)));
+	table_set(row, 5, "%s", or_dash(event_client_text(v, client)));
 	table_set(row, 6, "%" PRIu64, v->count);
 	table_set(row, 7, "%" PRIu64, v->total);
 	table_set(row, 8, "%s", event_cause_name(v->cause));
 	return 0;
 }
 
-static json_t *text_or_null(const char *text)
-{
-	return *text ? json_string(text) : json_null();
-}
-
 /* An object a line. */
 static int put_json(const struct event_view *v)
 {
-	char time[TIME_LEN], backend[NET_ENDPOINT_LEN], client[NET_ENDPOINT_LEN];
-	json_t *o = json_pack("{s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s}", "time",
-			      format_time(v->when_us, time), "sequence", (json_int_t)v->sequence,
-			      "kind", event_kind_name(v->kind), "service", text_or_null(v->service),
-			      "pool", text_or_null(v->pool), "backend",
-			      text_or_null(format_backend(v, backend)), "client",
-			      text_or_null(format_client(v, client)), "count", (json_int_t)v->count,
-			      "total", (json_int_t)v->total, "cause", event_cause_name(v->cause));
+	json_t *o = event_json(v);
 	int error = o ? 0 : -ENOMEM;
 
 	if (!error && !json_dumpf(o, stdout, JSON_COMPACT))

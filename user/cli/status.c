@@ -331,18 +331,6 @@ static int select_service(struct snapshot *s, const char *only)
 	return -EINVAL;
 }
 
-static json_t *select_json(json_t *status, const char *only)
-{
-	json_t *services = json_object_get(status, "services"), *kept = json_array(), *service;
-	size_t i;
-
-	json_array_foreach(services, i,
-			   service) if (!strcmp(json_string_value(json_object_get(service, "name")),
-						only)) json_array_append(kept, service);
-	json_object_set_new(status, "services", kept);
-	return status;
-}
-
 static uint64_t clock_ms(void)
 {
 	struct timespec now;
@@ -369,7 +357,7 @@ static int show(const struct cli *cli, struct recent *recent)
 	if (!error && cli->is_json) {
 		json_t *json = status_json(s);
 
-		error = cli_print_json(json && only ? select_json(json, only) : json);
+		error = cli_print_json(json && only ? status_json_select(json, only) : json);
 	} else if (!error) {
 		error = print_table(s, only, recent, now_ms);
 	}

@@ -404,3 +404,17 @@ json_t *status_json(const struct snapshot *s)
 			 verdicts_json(s), "flow_table", flow_table_json(s), "program",
 			 program_json(s));
 }
+
+json_t *status_json_select(json_t *status, const char *only)
+{
+	json_t *selected = json_copy(status), *kept = json_array(), *service;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "services"), i, service)
+	{
+		if (!strcmp(json_string_value(json_object_get(service, "name")), only))
+			json_array_append(kept, service);
+	}
+	json_decref(status);
+	return checked(selected, json_object_set_new(selected, "services", kept));
+}
