@@ -128,6 +128,17 @@ static bool is_journal(int fd)
 }
 
 static sink *print = print_text;
+static FILE *held;
+
+void log_hold(FILE *to)
+{
+	held = to;
+}
+
+void log_release(void)
+{
+	held = NULL;
+}
 
 void log_as_daemon(void)
 {
@@ -139,6 +150,12 @@ void log_fields(enum log_level level, const char *text, const struct log_field *
 {
 	const struct message m = {level, text, fields, count};
 
+	if (held && level == LOG_LEVEL_ERROR) {
+		fputs(text, held);
+		write_fields(held, &m);
+		fputc('\n', held);
+		return;
+	}
 	print(&m);
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdio.h>
 
 enum log_level {
 	LOG_LEVEL_ERROR,
@@ -28,6 +29,9 @@ void log_message(enum log_level level, const char *format, ...)
 /* The same with fields, at most LOG_FIELDS_MAX. */
 void log_fields(enum log_level level, const char *text, const struct log_field *fields,
 		size_t count);
+/* Until log_release(), errors are lines of @to and nowhere else: whoever asked for it hears of them. */
+void log_hold(FILE *to);
+void log_release(void);
 /* From now on as a daemon does. */
 void log_as_daemon(void);
 
