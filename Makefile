@@ -13,7 +13,7 @@ CC        := gcc
 CLANG     ?= clang
 BPFTOOL   ?= bpftool
 MULTIARCH := $(shell $(CC) -print-multiarch)
-LIBS      := libbpf yaml-0.1 jansson libmicrohttpd libsystemd libmnl smartcols sqlite3 libcurl
+LIBS      := libbpf yaml-0.1 jansson libmicrohttpd libsystemd libmnl smartcols sqlite3 libcurl gnutls libcrypt
 WARN      := -Wall -Wextra -Werror
 CFLAGS    ?= -O2 -g
 CFLAGS_   := -std=gnu11 $(WARN) -Wmissing-prototypes -Wshadow -D_GNU_SOURCE -DSERIN_VERSION='"$(VERSION)"' \
@@ -30,7 +30,7 @@ TOOLS    := $(patsubst %.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tests/tools/*.
 BENCH    := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*_bench.c))
 BENCH_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 TOOL_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/tools/*.bpf.c))
-FUZZ_SRC := $(wildcard user/config/*.c user/model/*.c user/lib/*.c) user/store/live_json.c
+FUZZ_SRC := $(wildcard user/api/*.c user/config/*.c user/model/*.c user/lib/*.c) user/store/live_json.c
 OTHER    := $(addprefix $(B)/tests/other/,serin die_at.so)
 FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
