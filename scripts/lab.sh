@@ -46,7 +46,7 @@ lab_init() {
 	trap 'exit 143' TERM
 	LAB_TMP=$(mktemp -d "/tmp/$LAB.XXXXXX")
 	mkdir "$LAB_TMP/bpf"
-	export SERIN_STATE=$LAB_TMP/state/serin.db
+	export SERIN_STATE=$LAB_TMP/state/serin.db SERIN_SOCKET=$LAB_TMP/serin.sock
 	mount -t bpf bpf "$LAB_TMP/bpf"
 }
 

@@ -34,7 +34,9 @@ const struct cli_verb cli_verbs[] = {
 		 OPT_BIT(OPT_STATE),
 	 0, 1, cmd_history},
 	{"agent", "", "the daemon: follows neighbours, logs events, serves /metrics",
-	 OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_LISTEN) | OPT_BIT(OPT_STATE), 0, 0, cmd_agent},
+	 OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_LISTEN) | OPT_BIT(OPT_STATE) | OPT_BIT(OPT_SOCKET) |
+		 OPT_BIT(OPT_WEB_CONFIG),
+	 0, 0, cmd_agent},
 	{"doctor", "[FILE]", "what on this host would stop or slow Serin, and how to mend it",
 	 OPT_BIT(OPT_OUTPUT), 0, 1, cmd_doctor},
 	{"version", "", "the version of serin and of its maps", 0, 0, 0, cmd_version},

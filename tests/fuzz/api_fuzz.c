@@ -16,10 +16,10 @@ static void must(bool holds)
 		abort();
 }
 
-static void check_change(const struct api_change *c)
+static void check_reason(const char *reason, size_t size)
 {
-	must(memchr(c->reason, '\0', sizeof(c->reason)));
-	for (const char *at = c->reason; *at; at++)
+	must(memchr(reason, '\0', size));
+	for (const char *at = reason; *at; at++)
 		must((unsigned char)*at >= ' ');
 }
 
@@ -51,14 +51,14 @@ static void check_body(const char *body, size_t len)
 		must(w.count >= 1 && w.count <= SERIN_MAX_POOLS && w.expect_epoch >= -1);
 		for (size_t i = 0; i < w.count; i++)
 			must(w.list[i].ppm <= 1000000 && *w.list[i].pool);
-		check_change(&w.change);
+		check_reason(w.change.reason, sizeof(w.change.reason));
 	} else {
 		must(*why);
 	}
 	if (!api_read_drain(body, len, &d, why))
-		check_change(&d.change);
+		check_reason(d.change.reason, sizeof(d.change.reason));
 	if (!api_read_reload(body, len, &r, why))
-		check_change(&r.change);
+		check_reason(r.reason, sizeof(r.reason));
 }
 
 static void check_parameters(const char *text)

@@ -206,9 +206,9 @@ static void a_reload_may_be_empty(void **state)
 
 	(void)state;
 	assert_int_equal(api_read_reload(NULL, 0, &r, why), 0);
-	assert_string_equal(r.change.reason, "");
+	assert_string_equal(r.reason, "");
 	assert_int_equal(api_read_reload("{\"reason\":\"a\"}", 14, &r, why), 0);
-	assert_string_equal(r.change.reason, "a");
+	assert_string_equal(r.reason, "a");
 	assert_int_equal(api_read_reload("{\"force\":true}", 14, &r, why), -EINVAL);
 }
 

@@ -12,10 +12,11 @@
 
 #include "agent/events.h"
 #include "agent/health.h"
-#include "agent/http.h"
 #include "agent/keeper.h"
 #include "agent/neighbours.h"
+#include "agent/page.h"
 #include "agent/sweeper.h"
+#include "agent/web.h"
 #include "config/config.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
@@ -30,7 +31,8 @@ enum exit_status {
 struct agent {
 	const struct agent_options *options;
 	sd_event *event;
-	struct http *http;
+	struct web *web;
+	struct page metrics;
 	struct neighbours *neighbours;
 	struct keeper *keeper;
 	struct agent_events *events;
@@ -39,67 +41,75 @@ struct agent {
 	struct metrics_agent own; /* its own metrics */
 };
 
-/* What others print as text for a person, line by line. @prefix: of the lines wanted, or "" */
-static void log_lines(enum log_level level, const char *prefix, char *text)
+/* What others print as text for a person, line by line. @mark: in the lines wanted, or "" */
+static void log_lines(enum log_level level, const char *mark, char *text)
 {
 	char *line;
 
 	while ((line = strsep(&text, "\n")))
-		if (*line && !strncmp(line, prefix, strlen(prefix)))
+		if (*line && strstr(line, mark))
 			log_message(level, "%s", line);
 }
 
-/* The line of the file with its caret, under each error, is for a terminal: not logged. */
-static int load_config(const char *path, struct model **out)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *messages = open_memstream(&text, &size);
-	int err;
+/* What an apply has to tell, line by line. */
+struct account {
+	char *changes_text, *messages_text;
+	size_t changes_size, messages_size;
+	FILE *changes, *messages;
+};
 
-	if (!messages)
-		return -ENOMEM;
-	err = config_load(path, out, messages);
-	fclose(messages);
-	log_lines(LOG_LEVEL_ERROR, strcmp(path, "-") ? path : "<stdin>", text);
-	free(text);
-	return err;
+static int account_open(struct account *a)
+{
+	*a = (struct account){};
+	a->changes = open_memstream(&a->changes_text, &a->changes_size);
+	a->messages = open_memstream(&a->messages_text, &a->messages_size);
+	return a->changes && a->messages ? 0 : -ENOMEM;
 }
 
-static int apply_model(const struct agent *agent, const struct model *m, const char *reason)
+/* The line of a file with its caret, under each error, is for a terminal: not logged. */
+static void account_log(struct account *a)
+{
+	if (a->changes)
+		fclose(a->changes);
+	if (a->messages)
+		fclose(a->messages);
+	log_lines(LOG_LEVEL_INFO, "", a->changes_text);
+	log_lines(LOG_LEVEL_ERROR, "error: ", a->messages_text);
+	free(a->changes_text);
+	free(a->messages_text);
+}
+
+/* -EINVAL: the file is wrong; any other: it could not be applied. */
+static int apply_config(const struct agent *agent, struct dataplane_author author, FILE *changes,
+			FILE *messages)
 {
 	struct live_change change = {};
-	const struct dataplane_author author = {
-		.actor = "agent", .reason = reason, .change = &change};
-	char *text = NULL;
-	size_t size;
-	FILE *changes = open_memstream(&text, &size);
-	int err;
-
-	if (!changes)
-		return -ENOMEM;
-	err = dataplane_apply(agent->options->dir, m, &author, false, changes);
-	fclose(changes);
-	log_lines(LOG_LEVEL_INFO, "", text);
-	free(text);
-	keeper_record(agent->keeper, &author, err);
-	live_change_fini(&change);
-	return err;
-}
-
-static enum exit_status apply_config(const struct agent *agent, const char *reason)
-{
 	struct model *m = NULL;
 	int err;
 
-	if (load_config(agent->options->config_path, &m))
-		return EXIT_BAD_CONFIG;
+	if (config_load(agent->options->config_path, &m, messages))
+		return -EINVAL;
 	keeper_remember(agent->keeper, m);
-	err = apply_model(agent, m, reason);
+	author.change = &change;
+	err = dataplane_apply(agent->options->dir, m, &author, false, changes);
+	keeper_record(agent->keeper, &author, err);
+	live_change_fini(&change);
 	if (!err)
 		health_reload(agent->health, m);
 	model_free(m);
-	return err ? EXIT_FAILED : EXIT_DONE;
+	return err == -EINVAL ? -EIO : err;
+}
+
+static enum exit_status apply_and_log(const struct agent *agent, const char *reason)
+{
+	const struct dataplane_author author = {.actor = "agent", .reason = reason};
+	struct account account;
+	int err = account_open(&account);
+
+	if (!err)
+		err = apply_config(agent, author, account.changes, account.messages);
+	account_log(&account);
+	return !err ? EXIT_DONE : err == -EINVAL ? EXIT_BAD_CONFIG : EXIT_FAILED;
 }
 
 /* The pins are opened anew each time: what is loaded may have gone and come since. */
@@ -139,8 +149,9 @@ static void count_kept(struct agent *agent)
 	agent->own.store_lost = counts.lost;
 }
 
-static void show_metrics(struct agent *agent, struct http_reply *reply)
+static void make_metrics(struct http_reply *reply, void *arg)
 {
+	struct agent *agent = arg;
 	struct snapshot *s = take_snapshot(agent);
 
 	count_events(agent);
@@ -152,6 +163,11 @@ static void show_metrics(struct agent *agent, struct http_reply *reply)
 	metrics_write_agent(&agent->own, reply->body);
 	health_write_metrics(agent->health, reply->body);
 	snapshot_free(s);
+}
+
+static void show_metrics(struct agent *agent, struct http_reply *reply)
+{
+	page_show(&agent->metrics, make_metrics, agent, reply);
 }
 
 static void show_healthy(struct agent *agent, struct http_reply *reply)
@@ -190,7 +206,8 @@ static void show_page(const char *path, struct http_reply *reply, void *arg)
 			pages[i].show(arg, reply);
 			return;
 		}
-	fputs("no such page; there are /metrics, /-/healthy and /-/ready\n", reply->body);
+	fputs("no such page; there are /metrics, /-/healthy, /-/ready and /api/v1/status\n",
+	      reply->body);
 }
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
@@ -213,25 +230,57 @@ static void tell_reloading(const struct agent *agent)
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us);
 }
 
-/* Whatever is wrong with the file, what runs goes on as it is. */
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+/* Whatever is wrong with a file, what runs goes on as it is. */
+static int reload(const struct dataplane_author *author, FILE *changes, FILE *messages, void *arg)
 {
 	struct agent *agent = arg;
+	int err = 0, web_err;
+
+	tell_reloading(agent);
+	if (agent->options->config_path)
+		err = apply_config(agent, *author, changes, messages);
+	web_err = web_reload(agent->web, messages);
+	if (!err && web_err)
+		err = -EINVAL;
+	neighbours_kick(agent->neighbours);
+	sd_notify(0, "READY=1");
+	return err;
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	const struct dataplane_author author = {.actor = "agent", .reason = "SIGHUP"};
+	struct agent *agent = arg;
+	const char *path = agent->options->config_path;
+	struct account account;
+	int err;
 
 	(void)source;
 	(void)info;
-	if (!agent->options->config_path) {
+	if (!path && !agent->options->web_config) {
 		log_warning("SIGHUP: the agent was given no file to apply");
 		return 0;
 	}
-	tell_reloading(agent);
-	if (apply_config(agent, "SIGHUP") == EXIT_DONE)
-		log_info("%s is applied again", agent->options->config_path);
-	else
+	err = account_open(&account);
+	if (!err)
+		err = reload(&author, account.changes, account.messages, agent);
+	account_log(&account);
+	if (err)
 		log_warning("what runs is kept");
-	neighbours_kick(agent->neighbours);
-	sd_notify(0, "READY=1");
+	else
+		log_info("%s is applied again", path ? path : agent->options->web_config);
 	return 0;
+}
+
+static int on_api_reload(const struct dataplane_author *author, FILE *changes, FILE *messages,
+			 void *arg)
+{
+	const struct agent *agent = arg;
+
+	if (agent->options->config_path)
+		return reload(author, changes, messages, arg);
+	fputs("the agent was given no file to apply\n", messages);
+	return -EINVAL;
 }
 
 static int open_loop(struct agent *agent)
@@ -254,16 +303,29 @@ static int open_loop(struct agent *agent)
 	return err < 0 ? err : 0;
 }
 
+static int open_web(struct agent *agent)
+{
+	const char *listen = agent->options->listen;
+	const struct web_options options = {
+		.listen = listen ? listen : AGENT_DEFAULT_LISTEN,
+		.socket_path = agent->options->socket,
+		.config_path = agent->options->web_config,
+		.pages = show_page,
+		.arg = agent,
+		.api = {.dir = agent->options->dir, .reload = on_api_reload, .arg = agent},
+	};
+
+	return web_open(agent->event, &options, &agent->web);
+}
+
 /* What can fail for the host's reasons comes before what changes the kernel. */
 static enum exit_status start(struct agent *agent)
 {
-	const char *listen = agent->options->listen;
 	int err = open_loop(agent);
 
 	if (err)
 		return EXIT_FAILED;
-	err = http_open(agent->event, listen ? listen : AGENT_DEFAULT_LISTEN, show_page, agent,
-			&agent->http);
+	err = open_web(agent);
 	if (err)
 		return err == -EINVAL ? EXIT_BAD_CONFIG : EXIT_FAILED;
 	if (neighbours_open(agent->event, agent->options->dir, &agent->neighbours) ||
@@ -274,7 +336,7 @@ static enum exit_status start(struct agent *agent)
 		return EXIT_FAILED;
 	if (!agent->options->config_path)
 		log_info("no configuration file was given: backends are not checked");
-	return agent->options->config_path ? apply_config(agent, "agent start") : EXIT_DONE;
+	return agent->options->config_path ? apply_and_log(agent, "agent start") : EXIT_DONE;
 }
 
 static enum exit_status loop(struct agent *agent)
@@ -309,7 +371,8 @@ int agent_run(const struct agent_options *options)
 	neighbours_close(agent.neighbours);
 	sweeper_close(agent.sweeper);
 	health_close(agent.health);
-	http_close(agent.http);
+	web_close(agent.web);
+	page_fini(&agent.metrics);
 	sd_event_unref(agent.event);
 	return status;
 }

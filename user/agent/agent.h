@@ -11,6 +11,8 @@ struct agent_options {
 	const char *dir;	 /* of the pins */
 	const char *config_path; /* applied at the start and at each SIGHUP; NULL: none */
 	const char *listen;	 /* "127.0.0.1:10717", "[::1]:10717"; NULL: AGENT_DEFAULT_LISTEN */
+	const char *socket;	 /* path of the unix socket; as struct web_options has it */
+	const char *web_config;	 /* who may read over TCP; NULL: anybody */
 	const char *state;	 /* the state database; as store_new() takes it */
 };
 

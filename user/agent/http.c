@@ -9,29 +9,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <microhttpd.h>
-
+#include "agent/http_internal.h"
+#include "config/web.h"
 #include "lib/log.h"
 #include "lib/net.h"
 
 /*
  * A slow or hostile client can hold no more than its connection, and the page it asked for, for as
- * long as it moves a byte within the time-out. Scrapers need one connection each.
+ * long as http_internal.h says, and its address no more than a part of all connections. Scrapers
+ * need one each.
  */
 #define CONNECTIONS_MAX 64u
+#define PER_ADDRESS_MAX 32u
 #define IDLE_TIMEOUT_S	5u
 #define REQUEST_MEMORY	((size_t)16384) /* head of a request; longer ones get 431 */
 #define BACKLOG		64
 #define RUN_MS		500
+#define FOLLOWERS_MS	250
 #define MS_US		1000
-
-struct http {
-	struct MHD_Daemon *daemon;
-	sd_event_source *ready;	  /* sockets have something */
-	sd_event_source *timeout; /* run it all the same */
-	http_handler *handler;
-	void *arg;
-};
 
 static int listen_on(const struct in6_addr *addr, uint16_t port)
 {
@@ -54,75 +49,22 @@ static int listen_on(const struct in6_addr *addr, uint16_t port)
 	return err;
 }
 
-static struct MHD_Response *no_page(const char *text)
+int http_listen(const char *listen)
 {
-	return MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
-					       MHD_RESPMEM_PERSISTENT);
-}
+	struct in6_addr addr;
+	uint16_t port;
+	int fd;
 
-static enum MHD_Result refuse_method(struct MHD_Connection *connection)
-{
-	struct MHD_Response *response = no_page("only GET and HEAD here\n");
-	enum MHD_Result result;
-
-	if (!response)
-		return MHD_NO;
-	MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
-	result = MHD_queue_response(connection, MHD_HTTP_METHOD_NOT_ALLOWED, response);
-	MHD_destroy_response(response);
-	return result;
-}
-
-static enum MHD_Result reply(struct http *http, struct MHD_Connection *connection, const char *path)
-{
-	struct http_reply page = {.status = MHD_HTTP_NOT_FOUND, .content_type = "text/plain"};
-	struct MHD_Response *response;
-	enum MHD_Result result;
-	char *body = NULL;
-	size_t size = 0;
-
-	page.body = open_memstream(&body, &size);
-	if (!page.body)
-		return MHD_NO;
-	http->handler(path, &page, http->arg);
-	if (fclose(page.body)) {
-		free(body);
-		return MHD_NO;
+	if (net_parse_endpoint(listen, &addr, &port) || !port) {
+		log_error("cannot listen on '%s': give an address and a port, such as "
+			  "127.0.0.1:10717 or [::1]:10717",
+			  listen);
+		return -EINVAL;
 	}
-	response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
-	if (!response) {
-		free(body);
-		return MHD_NO;
-	}
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page.content_type);
-	result = MHD_queue_response(connection, page.status, response);
-	MHD_destroy_response(response);
-	return result;
-}
-
-/*
- * A page is sent at the second call, when the request has been read to its end: a reply at the
- * first one closes the connection, which is right for a refusal, whose body nobody shall read.
- */
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path,
-				  const char *method, const char *version, const char *upload,
-				  size_t *upload_size, void **state)
-{
-	bool is_first = !*state;
-
-	(void)version;
-	(void)upload;
-	*state = connection;
-	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
-		return refuse_method(connection);
-	if (is_first)
-		return MHD_YES;
-	if (*upload_size) { /* a GET with a body: read it and forget it */
-		*upload_size = 0;
-		return MHD_YES;
-	}
-	return reply(arg, connection, path);
+	fd = listen_on(&addr, port);
+	if (fd < 0)
+		log_error("cannot listen on %s: %s", listen, strerror(-fd));
+	return fd;
 }
 
 /*
@@ -136,12 +78,21 @@ static int arm_timeout(struct http *http)
 
 	if (MHD_get_timeout(http->daemon, &ms) != MHD_YES || ms > RUN_MS)
 		ms = RUN_MS;
+	if (http_count_followers(http) && ms > FOLLOWERS_MS)
+		ms = FOLLOWERS_MS;
 	sd_event_source_set_time_relative(http->timeout, ms * MS_US);
 	return sd_event_source_set_enabled(http->timeout, SD_EVENT_ONESHOT);
 }
 
 static int serve(struct http *http)
 {
+	uint64_t now_us = http_now_us();
+
+	http_clients_expire(http, now_us);
+	if (now_us >= http->followers_us) {
+		http_follow_wake(http);
+		http->followers_us = now_us + FOLLOWERS_MS * MS_US;
+	}
 	MHD_run(http->daemon);
 	return arm_timeout(http);
 }
@@ -161,13 +112,34 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *arg)
 	return serve(arg);
 }
 
+/* What libmicrohttpd has to say of clients, they have heard, or need not. */
+static void say_nothing(void *arg, const char *format, va_list args)
+{
+	(void)arg;
+	(void)format;
+	(void)args;
+}
+
 /* The listening socket is libmicrohttpd's to close from here on, whatever the result. */
 static int start_daemon(struct http *http, int listen_fd)
 {
+	unsigned int flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	const struct web_tls *tls = http->options.tls;
+	struct MHD_OptionItem list[HTTP_TLS_OPTIONS] = {{MHD_OPTION_END, 0, NULL}};
+
+	if (tls) {
+		flags |= MHD_USE_TLS;
+		http->is_certificate_needed = tls->is_client_cert_needed;
+		http_tls_options(tls, list);
+	}
 	http->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-		IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MEMORY, MHD_OPTION_END);
+		flags, 0, http_client_accept, http, http_on_request, http,
+		MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MEMORY, MHD_OPTION_NOTIFY_CONNECTION,
+		http_client_notify, http, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, http,
+		MHD_OPTION_ARRAY, list, MHD_OPTION_END);
 	return http->daemon ? 0 : -EIO;
 }
 
@@ -180,43 +152,31 @@ static int join_loop(struct http *http, sd_event *event)
 	if (!info)
 		return -EIO;
 	err = sd_event_add_io(event, &http->ready, info->epoll_fd, EPOLLIN, on_ready, http);
-	if (err < 0)
-		return err;
-	err = sd_event_add_time_relative(event, &http->timeout, CLOCK_MONOTONIC, 0, MS_US,
-					 on_timeout, http);
+	if (err >= 0)
+		err = sd_event_add_time_relative(event, &http->timeout, CLOCK_MONOTONIC, 0, MS_US,
+						 on_timeout, http);
+	if (err >= 0)
+		err = sd_event_source_set_priority(http->ready, http->options.priority);
+	if (err >= 0)
+		err = sd_event_source_set_priority(http->timeout, http->options.priority);
 	return err < 0 ? err : 0;
 }
 
-static int start(struct http *http, sd_event *event, const struct in6_addr *addr, uint16_t port)
+int http_open(sd_event *event, int listen_fd, const struct http_options *options, struct http **out)
 {
-	int fd = listen_on(addr, port);
-	int err = fd < 0 ? fd : start_daemon(http, fd);
-
-	return err ? err : join_loop(http, event);
-}
-
-int http_open(sd_event *event, const char *listen, http_handler *handler, void *arg,
-	      struct http **out)
-{
-	struct http *http;
-	struct in6_addr addr;
-	uint16_t port;
+	struct http *http = calloc(1, sizeof(*http));
 	int err;
 
-	if (net_parse_endpoint(listen, &addr, &port) || !port) {
-		log_error("cannot listen on '%s': give an address and a port, such as "
-			  "127.0.0.1:10717 or [::1]:10717",
-			  listen);
-		return -EINVAL;
-	}
-	http = calloc(1, sizeof(*http));
-	if (!http)
+	if (!http) {
+		close(listen_fd);
 		return -ENOMEM;
-	http->handler = handler;
-	http->arg = arg;
-	err = start(http, event, &addr, port);
+	}
+	http->options = *options;
+	err = start_daemon(http, listen_fd);
+	http->options.tls = NULL;
+	if (!err)
+		err = join_loop(http, event);
 	if (err) {
-		log_error("cannot listen on %s: %s", listen, strerror(-err));
 		http_close(http);
 		return err;
 	}
@@ -230,6 +190,7 @@ void http_close(struct http *http)
 		return;
 	sd_event_source_disable_unref(http->timeout);
 	sd_event_source_disable_unref(http->ready);
+	http_clients_free(http);
 	if (http->daemon)
 		MHD_stop_daemon(http->daemon);
 	free(http);

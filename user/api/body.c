@@ -208,7 +208,8 @@ int api_read_drain(const char *text, size_t len, struct api_drain *out, char why
 
 int api_read_reload(const char *text, size_t len, struct api_reload *out, char why[API_WHY_LEN])
 {
-	static const struct field fields[] = {CHANGE_FIELDS(api_reload), {}};
+	static const struct field fields[] = {
+		{"reason", false, read_reason, offsetof(struct api_reload, reason)}, {}};
 
 	*out = (struct api_reload){};
 	return len ? read_body(text, len, fields, out, why) : 0;

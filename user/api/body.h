@@ -39,7 +39,7 @@ struct api_drain {
 };
 
 struct api_reload {
-	struct api_change change;
+	char reason[sizeof(((struct serin_change *)0)->reason)];
 };
 
 /*

@@ -11,6 +11,8 @@ int cmd_agent(const struct cli *cli)
 		.config_path = cli->config,
 		.listen = cli->listen,
 		.state = cli->state,
+		.socket = cli->socket,
+		.web_config = cli->web_config,
 	};
 
 	return agent_run(&options);

@@ -39,6 +39,8 @@ enum cli_option {
 	OPT_STATE,
 	OPT_LIMIT,
 	OPT_EVENTS,
+	OPT_SOCKET,
+	OPT_WEB_CONFIG,
 	OPT_MAX,
 };
 
@@ -62,6 +64,8 @@ struct cli {
 	int64_t since_s;      /* how long ago; -1: not asked */
 	const char *config;
 	const char *listen;
+	const char *socket;
+	const char *web_config;
 	const char *pool;
 	uint8_t dscp;
 	bool has_seed;

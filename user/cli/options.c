@@ -43,6 +43,9 @@ static const struct option_info {
 		       "the state database, '' for none (" STORE_DEFAULT_PATH ", $" STORE_ENV ")"},
 	[OPT_LIMIT] = {"limit", 0, "N", "only the newest so many (100)"},
 	[OPT_EVENTS] = {"events", 0, NULL, "what the agent read of the kernel's events, too"},
+	[OPT_SOCKET] = {"socket", 0, "PATH",
+			"where the API is served (/run/serin/serin.sock); '': not"},
+	[OPT_WEB_CONFIG] = {"web-config", 0, "FILE", "TLS and users for --listen"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
 
@@ -204,6 +207,12 @@ static int set_option(struct cli *cli, enum cli_option option, const char *value
 		return parse_limit(value, &cli->limit);
 	case OPT_EVENTS:
 		cli->wants_events = true;
+		break;
+	case OPT_SOCKET:
+		cli->socket = value;
+		break;
+	case OPT_WEB_CONFIG:
+		cli->web_config = value;
 		break;
 	case OPT_MAX:
 		break;

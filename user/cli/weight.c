@@ -3,7 +3,6 @@
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
 #include "lib/net.h"
+#include "observe/shift_json.h"
 
 /* "canary=5": splits the word in place. */
 static int parse_weight(char *word, struct dataplane_weight *out)
@@ -45,21 +45,6 @@ static int parse_weights(const struct cli *cli, struct dataplane_weight *weights
 	return bad ? CLI_USAGE : 0;
 }
 
-static json_t *shift_json(const struct cli *cli, const struct dataplane_shift *shift)
-{
-	json_t *pools = json_array();
-
-	for (size_t i = 0; i < shift->pool_count; i++)
-		json_array_append_new(pools,
-				      json_pack("{s:s, s:f, s:f}", "name", shift->pool[i].name,
-						"before", shift->pool[i].before_ppm / 1e4, "after",
-						shift->pool[i].after_ppm / 1e4));
-	return json_pack("{s:s, s:i, s:b, s:I, s:I, s:o}", "service", cli->args[0], "epoch",
-			 shift->epoch, "changed", shift->took_effect_ns != 0, "took_effect_ns",
-			 (json_int_t)shift->took_effect_ns, "store_ns", (json_int_t)shift->store_ns,
-			 "pools", pools);
-}
-
 static void print_shift(const struct cli *cli, const struct dataplane_shift *shift)
 {
 	char before[16], after[16];
@@ -86,7 +71,7 @@ static void print_shift(const struct cli *cli, const struct dataplane_shift *shi
 static int show_shift(const struct cli *cli, const struct dataplane_shift *shift)
 {
 	if (cli->is_json)
-		return cli_print_json(shift_json(cli, shift));
+		return cli_print_json(shift_json(cli->args[0], shift));
 	print_shift(cli, shift);
 	return CLI_OK;
 }

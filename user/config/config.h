@@ -39,6 +39,11 @@ int config_parse(const char *text, size_t len, struct model **out, struct config
  */
 int config_load(const char *path, struct model **out, FILE *messages);
 
+typedef int config_parser(const char *text, size_t len, void *out, struct config_errors *errors);
+
+/* The same of a file of another kind. */
+int config_load_with(const char *path, config_parser *parse, void *out, FILE *messages);
+
 void config_errors_fini(struct config_errors *errors);
 
 /*

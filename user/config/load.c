@@ -113,7 +113,7 @@ static void print_failure(const char *path, int err, FILE *out)
 		fprintf(out, "%s: error: cannot read this file: %s\n", path, strerror(-err));
 }
 
-int config_load(const char *path, struct model **out, FILE *messages)
+int config_load_with(const char *path, config_parser *parse, void *out, FILE *messages)
 {
 	const char *name = strcmp(path, "-") ? path : "<stdin>";
 	struct config_errors errors = {0};
@@ -126,7 +126,7 @@ int config_load(const char *path, struct model **out, FILE *messages)
 		print_failure(name, err, messages);
 		return err;
 	}
-	err = config_parse(text, len, out, &errors);
+	err = parse(text, len, out, &errors);
 	shown = text;
 	text_skip_mark(&shown, &len);
 	if (err == -EINVAL)
@@ -136,4 +136,14 @@ int config_load(const char *path, struct model **out, FILE *messages)
 	config_errors_fini(&errors);
 	free(text);
 	return err;
+}
+
+static int parse_model(const char *text, size_t len, void *out, struct config_errors *errors)
+{
+	return config_parse(text, len, out, errors);
+}
+
+int config_load(const char *path, struct model **out, FILE *messages)
+{
+	return config_load_with(path, parse_model, out, messages);
 }
