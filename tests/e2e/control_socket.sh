@@ -13,10 +13,10 @@ lab_topology one stable:2 canary:1
 	lab_service web "$LAB_VIP4" 80/tcp client canary=5 stable
 } >"$LAB_TMP/serin.yaml"
 chmod 0755 "$LAB_TMP"
-agent() {
+start_agent() {
 	lab_start lb setpriv --bounding-set=-all,+bpf,+net_admin,+perfmon --inh-caps=-all \
 		--no-new-privs "$LAB_BUILD/serin" --bpffs "$LAB_TMP/bpf/serin" agent \
-		-c "$LAB_TMP/serin.yaml" "$@" 2>>"$LAB_TMP/agent.log"
+		-c "$LAB_TMP/serin.yaml" 2>>"$LAB_TMP/agent.log"
 }
 # ask STATUS PATH [CURL'S OPTIONS...]: the body is in $LAB_TMP/body.
 ask() {
@@ -35,7 +35,7 @@ refused() {
 # As the agent's own unit has it, and a file that a dead agent left.
 /usr/bin/python3 -c 'import socket, sys
 socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$SERIN_SOCKET"
-agent
+start_agent
 first=$LAB_PID
 lab_wait_for 10 curl -sf --unix-socket "$SERIN_SOCKET" http://serin/-/ready
 expect "mode" "$(stat -c %a "$SERIN_SOCKET")" 660
@@ -147,7 +147,7 @@ expect "weight" "$(serin status -o json | jq '.services[0].pools[0].weight')" 12
 kill -9 "$first"
 wait "$first" || true
 [[ -S $SERIN_SOCKET ]] || fail "who took the file away?"
-agent
+start_agent
 lab_wait_for 10 curl -sf --unix-socket "$SERIN_SOCKET" http://serin/-/ready
 lab_stop "$LAB_PID"
 [[ ! -e $SERIN_SOCKET ]] || fail "the file is left"
