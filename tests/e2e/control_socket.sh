@@ -115,6 +115,9 @@ while read -r path; do
 	expect "OPTIONS $path" "$code" 405
 done <"$LAB_TMP/paths"
 
+refused 404 not_found '/api/v1/events?service=nobody'
+refused 422 invalid '/api/v1/events?follow=yes'
+
 # Who follows hears of nothing at all, too: of no event, an empty line now and then.
 expect "a follower" "$(curl -sN --max-time 1 --unix-socket "$SERIN_SOCKET" -o /dev/null \
 	-w '%{http_code} %{content_type}' "http://serin/api/v1/events?follow=1" || true)" \
@@ -142,6 +145,19 @@ tcp 403 /api/v1/events
 tcp 405 "$web/weights" "${json[@]}" '{"weights": {"canary": 50}}'
 tcp 405 /api/v1/reload -X POST
 expect "weight" "$(serin status -o json | jq '.services[0].pools[0].weight')" 12.5
+
+# With nothing loaded it says so, and a reload loads.
+serin detach --yes >/dev/null
+is_gone() {
+	[[ $(curl -s --unix-socket "$SERIN_SOCKET" http://serin/api/v1/status | jq -r .error.code) == \
+		unavailable ]]
+}
+lab_wait_for 5 is_gone
+refused 503 unavailable /api/v1/status
+refused 503 unavailable /api/v1/status/web
+refused 503 unavailable "$web/weights" "${json[@]}" '{"weights": {"canary": 1}}'
+ask 200 /api/v1/reload -X POST
+ask 200 /api/v1/status/web
 
 # Killed, its file stays; the next agent takes its place, and one that ends takes it away.
 kill -9 "$first"

@@ -47,6 +47,7 @@ is() {
 }
 
 web_config first secret
+# shellcheck disable=SC2016 # the hash's own
 sed -i 's/cert_file/cert-file/; s/\$2b\$04/$2b$13/' "$LAB_TMP/web.yaml"
 expect_exit 2 lab_in lb "$LAB_BUILD/serin" agent --web-config "$LAB_TMP/web.yaml"
 for words in "web.yaml:1:21: error: unknown key 'cert-file'" "web.yaml:3:15: error: the hash of"; do
@@ -66,7 +67,12 @@ expect "right" "$(get -u prometheus:secret)" 200
 grep -q '^serin_build_info' "$LAB_TMP/body" || fail "no metrics"
 expect "wrong" "$(get -u prometheus:Secret)" 401
 # Guesses come to be tried once a second; who was right before does not wait for them.
-lab_wait_for 10 is 429 -u prometheus:guess
+is_tried_later() {
+	guess=$((guess + 1))
+	is 429 -u "prometheus:$guess"
+}
+guess=0
+lab_wait_for 10 is_tried_later
 expect "right after wrong ones" "$(get -u prometheus:secret)" 200
 lab_wait_for 10 is 401 -u nobody:secret
 expect "TLS 1.2" "$(get -u prometheus:secret --tls-max 1.2)" 000

@@ -119,22 +119,31 @@ static void show_status(struct api *api, const struct api_ask *ask)
 	page_show(&api->status, make_status, api, ask->reply);
 }
 
-static void show_service(struct api *api, const struct api_ask *ask)
+json_t *api_find_service(struct api *api, struct http_reply *reply, const char *service)
 {
 	json_t *one;
 
 	if (page_refresh(&api->status, make_status, api) || !api->status_json) {
-		page_show(&api->status, make_status, api, ask->reply);
-		return;
+		page_show(&api->status, make_status, api, reply);
+		return NULL;
 	}
-	one = status_json_select(json_incref(api->status_json), ask->target.service);
-	if (one && !json_array_size(json_object_get(one, "services"))) {
-		http_refuse(ask->reply, 404, "not_found", "no service \"%s\" is loaded",
-			    ask->target.service);
-		json_decref(one);
-		return;
-	}
-	api_send(ask->reply, one);
+	one = status_json_select(json_incref(api->status_json), service);
+	if (one && json_array_size(json_object_get(one, "services")))
+		return one;
+	if (one)
+		http_refuse(reply, 404, "not_found", "no service \"%s\" is loaded", service);
+	else
+		http_refuse(reply, 503, "unavailable", "out of memory");
+	json_decref(one);
+	return NULL;
+}
+
+static void show_service(struct api *api, const struct api_ask *ask)
+{
+	json_t *one = api_find_service(api, ask->reply, ask->target.service);
+
+	if (one)
+		api_send(ask->reply, one);
 }
 
 /* ---- which call it is ---- */

@@ -29,6 +29,9 @@ void api_refuse(struct http_reply *reply, int error, const char *words);
 struct dataplane *api_open_dataplane(struct api *api, struct http_reply *reply,
 				     enum dataplane_access access);
 
+/* The status of one service, a new reference; or refuses and gives NULL. */
+json_t *api_find_service(struct api *api, struct http_reply *reply, const char *service);
+
 void api_change_weights(struct api *api, const struct api_ask *ask);
 void api_drain(struct api *api, const struct api_ask *ask);
 void api_undrain(struct api *api, const struct api_ask *ask);

@@ -151,11 +151,27 @@ static void list(struct reading *r, const struct api_ask *ask)
 	reading_free(r);
 }
 
+/* A service that nothing has is a mistake, not one without events. */
+static bool can_be_read(struct api *api, const struct api_ask *ask, const char *service)
+{
+	struct dataplane *dp;
+	json_t *found;
+
+	if (service) {
+		found = api_find_service(api, ask->reply, service);
+		json_decref(found);
+		return found;
+	}
+	dp = api_open_dataplane(api, ask->reply, DATAPLANE_READ);
+	if (dp)
+		dataplane_close(dp);
+	return dp;
+}
+
 void api_events(struct api *api, const struct api_ask *ask)
 {
 	const char *service = http_parameter(ask->request, "service");
 	char why[API_WHY_LEN];
-	struct dataplane *dp;
 	struct reading *r;
 	bool is_following;
 	int err =
@@ -165,10 +181,8 @@ void api_events(struct api *api, const struct api_ask *ask)
 		api_refuse(ask->reply, err, why);
 		return;
 	}
-	dp = api_open_dataplane(api, ask->reply, DATAPLANE_READ);
-	if (!dp)
+	if (!can_be_read(api, ask, service))
 		return;
-	dataplane_close(dp);
 	r = reading_new(api, service, is_following ? EVENTS_NEW : EVENTS_OLDEST);
 	if (!r)
 		http_refuse(ask->reply, 503, "unavailable", "out of memory");

@@ -25,7 +25,7 @@
 #define REQUEST_MEMORY	((size_t)16384) /* head of a request; longer ones get 431 */
 #define BACKLOG		64
 #define RUN_MS		500
-#define FOLLOWERS_MS	250
+#define WAKE_MS		250
 #define MS_US		1000
 
 static int listen_on(const struct in6_addr *addr, uint16_t port)
@@ -78,8 +78,8 @@ static int arm_timeout(struct http *http)
 
 	if (MHD_get_timeout(http->daemon, &ms) != MHD_YES || ms > RUN_MS)
 		ms = RUN_MS;
-	if (http_count_followers(http) && ms > FOLLOWERS_MS)
-		ms = FOLLOWERS_MS;
+	if (http_is_anybody_resting(http) && ms > WAKE_MS)
+		ms = WAKE_MS;
 	sd_event_source_set_time_relative(http->timeout, ms * MS_US);
 	return sd_event_source_set_enabled(http->timeout, SD_EVENT_ONESHOT);
 }
@@ -89,9 +89,9 @@ static int serve(struct http *http)
 	uint64_t now_us = http_now_us();
 
 	http_clients_expire(http, now_us);
-	if (now_us >= http->followers_us) {
+	if (now_us >= http->wake_us) {
 		http_follow_wake(http);
-		http->followers_us = now_us + FOLLOWERS_MS * MS_US;
+		http->wake_us = now_us + WAKE_MS * MS_US;
 	}
 	MHD_run(http->daemon);
 	return arm_timeout(http);

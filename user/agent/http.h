@@ -44,6 +44,7 @@ struct http_reply {
 	FILE *body;
 	const char *allow;     /* with 405 */
 	const char *challenge; /* with 401 */
+	bool is_pending;       /* nothing is sent; the handler is called again soon */
 	/* After the body, from time to time until it ends or the client goes; then free_more(). */
 	http_more *more;
 	void (*free_more)(void *arg);

@@ -110,7 +110,19 @@ void http_follow_wake(struct http *http)
 	}
 }
 
-size_t http_count_followers(const struct http *http)
+bool http_is_anybody_resting(const struct http *http)
+{
+	const struct http_client *client;
+
+	LIST_FOREACH(client, &http->clients, link)
+	{
+		if (client->is_suspended)
+			return true;
+	}
+	return false;
+}
+
+static size_t count_followers(const struct http *http)
 {
 	const struct http_client *client;
 	size_t count = 0;
@@ -126,5 +138,5 @@ bool http_can_follow(const struct http_request *r)
 {
 	const struct http_client *client = http_client_of(r->connection);
 
-	return client && http_count_followers(client->http) < FOLLOWERS_MAX;
+	return client && count_followers(client->http) < FOLLOWERS_MAX;
 }

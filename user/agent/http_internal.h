@@ -36,7 +36,7 @@ struct http {
 	struct http_options options;
 	struct http_clients clients;
 	bool is_certificate_needed;
-	uint64_t followers_us; /* when they are to be asked next */
+	uint64_t wake_us;      /* when those that rest are asked next */
 	uint64_t allowance_us; /* of new connections: so far behind now are they paid for */
 };
 
@@ -59,9 +59,9 @@ void http_clients_free(struct http *http);
 /* A reply with more to come; it takes @reply->more_arg and @body over. NULL: out of memory. */
 struct MHD_Response *http_follow(struct http_client *client, const struct http_reply *reply,
 				 char *body, size_t size);
-/* Asks all that follow whether there is more. */
+/* Asks all that rest whether there is more. */
 void http_follow_wake(struct http *http);
-size_t http_count_followers(const struct http *http);
+bool http_is_anybody_resting(const struct http *http);
 
 /* user/agent/http_tls.c: MHD's options, ended by MHD_OPTION_END. */
 #define HTTP_TLS_OPTIONS 6

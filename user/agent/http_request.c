@@ -96,7 +96,12 @@ static enum MHD_Result answer(struct http_client *client, const struct http_requ
 		free(body);
 		return MHD_NO;
 	}
-	return send_reply(client, &reply, body, size);
+	if (!reply.is_pending)
+		return send_reply(client, &reply, body, size);
+	free(body);
+	client->is_suspended = true;
+	MHD_suspend_connection(client->connection);
+	return MHD_YES;
 }
 
 static enum MHD_Result refuse(struct http_client *client, unsigned int status, const char *code,

@@ -65,6 +65,9 @@ static void on_tcp(const struct http_request *request, struct http_reply *reply,
 		reply->challenge = "Basic realm=\"serin\"";
 		http_refuse(reply, 401, "unauthorized", "a user and a password are needed");
 		break;
+	case WEB_PENDING:
+		reply->is_pending = true;
+		break;
 	case WEB_LATER:
 		http_refuse(reply, 429, "too_many", "passwords are tried once a second");
 		break;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns who may read over TCP, by HTTP's basic authentication. bcrypt is slow on purpose and the
- * agent has one thread: what was right once is known again by a keyed hash, and all else is tried
- * once a second at most, however many ask.
+ * Owns who may read over TCP, by HTTP's basic authentication. bcrypt is slow on purpose: what was
+ * right once is known again by a keyed hash, and all else is tried in a thread of its own, once a
+ * second at most, however many ask.
  */
 #pragma once
 
@@ -16,7 +16,8 @@ struct web_config;
 enum web_verdict {
 	WEB_ADMITTED,
 	WEB_REFUSED,
-	WEB_LATER, /* others were tried just now */
+	WEB_PENDING, /* it is being tried: ask again soon */
+	WEB_LATER,   /* others are, or were just now */
 };
 
 struct web_auth *web_auth_new(void);

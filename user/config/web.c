@@ -99,8 +99,8 @@ static void read_hash(struct reader *r, const struct node *key, struct web_user 
 			key->text);
 	else if (cost > WEB_COST_MAX)
 		errors_add(&r->errors, key->value->at,
-			   "the hash of '%.40s' has cost %u: at most %u, for the agent has other "
-			   "work, too",
+			   "the hash of '%.40s' has cost %u; at most %u, or whoever guesses "
+			   "keeps a CPU busy",
 			   key->text, cost, WEB_COST_MAX);
 	else
 		strcpy(user->hash, key->value->text);

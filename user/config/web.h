@@ -14,7 +14,7 @@
 
 struct config_errors;
 
-/* A hash that takes longer keeps the agent from its other work: 12 is a quarter of a second. */
+/* A hash that takes longer is more work than a scrape is worth: 12 is up to half a second. */
 #define WEB_COST_MAX 12
 #define WEB_HASH_LEN 61 /* with the NUL */
 
