@@ -37,6 +37,8 @@ const struct cli_verb cli_verbs[] = {
 	 OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_LISTEN) | OPT_BIT(OPT_STATE) | OPT_BIT(OPT_SOCKET) |
 		 OPT_BIT(OPT_WEB_CONFIG),
 	 0, 0, cmd_agent},
+	{"reload", "", "have the agent apply its file anew; prints what changed, or every error",
+	 OPT_BIT(OPT_REASON) | OPT_BIT(OPT_SOCKET), 0, 0, cmd_reload},
 	{"doctor", "[FILE]", "what on this host would stop or slow Serin, and how to mend it",
 	 OPT_BIT(OPT_OUTPUT), 0, 1, cmd_doctor},
 	{"version", "", "the version of serin and of its maps", 0, 0, 0, cmd_version},

@@ -103,7 +103,16 @@ printf 'nonsense: 1\n' >>"$LAB_TMP/serin.yaml"
 refused 422 invalid /api/v1/reload -X POST
 said '.error.details[]' | grep -q "serin.yaml:[0-9]*:1: error: unknown key 'nonsense'" ||
 	fail "$(cat "$LAB_TMP/body")"
+expect_exit 2 serin reload
+grep -q "serin.yaml:[0-9]*:1: error: unknown key 'nonsense'" "$LAB_TMP/out" || fail "$(cat "$LAB_TMP/out")"
 sed -i '$d' "$LAB_TMP/serin.yaml"
+sed -i 's/port: 81$/port: 82/' "$LAB_TMP/serin.yaml"
+expect_exit 0 serin reload --reason moved
+expect "port and reason" "$(serin status -o json | jq -c '.services[0] | [.port, .last_change.reason]')" \
+	'[82,"moved"]'
+expect_exit 0 serin reload
+expect "what a second reload changes" "$(tail -n 1 "$LAB_TMP/out")" "no changes"
+expect_exit 4 serin reload --socket "$LAB_TMP/nowhere"
 
 # Each path that is described answers: with no body, by no means as a path that is not there.
 sed -n '/^paths:/,/^components:/s|^  \(/[^:]*\):$|\1|p' "$LAB_ROOT/docs/openapi.yaml" \

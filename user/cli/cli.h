@@ -117,6 +117,7 @@ int cmd_flows(const struct cli *cli);
 int cmd_events(const struct cli *cli);
 int cmd_history(const struct cli *cli);
 int cmd_agent(const struct cli *cli);
+int cmd_reload(const struct cli *cli);
 int cmd_doctor(const struct cli *cli);
 int cmd_version(const struct cli *cli);
 int cmd_help(const struct cli *cli);

@@ -44,7 +44,7 @@ static const struct option_info {
 	[OPT_LIMIT] = {"limit", 0, "N", "only the newest so many (100)"},
 	[OPT_EVENTS] = {"events", 0, NULL, "what the agent read of the kernel's events, too"},
 	[OPT_SOCKET] = {"socket", 0, "PATH",
-			"where the API is served (/run/serin/serin.sock); '': not"},
+			"the agent's socket (/run/serin/serin.sock); '': none"},
 	[OPT_WEB_CONFIG] = {"web-config", 0, "FILE", "TLS and users for --listen"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
