@@ -59,6 +59,9 @@ expect "author" "$(serin status -o json | jq -rc '.services[0].last_change | [.a
 	'["api","v2",0]'
 grep -q 'path=/api/v1/services/web/weights uid=0 reason=v2 outcome=done' "$LAB_TMP/agent.log" ||
 	fail "$(tail -3 "$LAB_TMP/agent.log")"
+expect "history" "$(serin history web -o json |
+	jq -rc 'select(.actor == "api") | [.uid, .reason, .before.weights.canary, .after.weights.canary]')" \
+	'[0,"v2",5,12.5]'
 canary=${LAB_ADDR4[canary-1]}:$LAB_PORT
 refused 409 conflict "$web/weights" "${json[@]}" '{"weights": {"canary": 1}, "expect_epoch": 1}'
 ask 200 "$web/drain" "${json[@]}" "{\"backend\": \"$canary\"}"

@@ -62,7 +62,8 @@ static void test_all_keys(void **state)
 	struct model *m = parse(
 		CHECK("type: https, port: 8443, path: /healthz?deep=1, host: www.example.com, "
 		      "method: POST, status: [200-204, \"301, 304\"], expect: well, "
-		      "sni: a.example.com, verify: false, reuse: true, ca_file: /etc/ca.pem, interval: 1m, "
+		      "sni: a.example.com, verify: false, reuse: true, ca_file: /etc/ca.pem, "
+		      "interval: 1m, "
 		      "timeout: 1500ms, jitter: 0, rise: 1, fall: 100"));
 	const struct model_health_check *c = &m->services[0].pools[0].health_check;
 

@@ -92,7 +92,7 @@ static int apply_config(const struct agent *agent, struct dataplane_author autho
 	keeper_remember(agent->keeper, m);
 	author.change = &change;
 	err = dataplane_apply(agent->options->dir, m, &author, false, changes);
-	keeper_record(agent->keeper, &author, err);
+	keeper_record(agent->keeper, &author, NULL, err);
 	live_change_fini(&change);
 	if (!err)
 		health_reload(agent->health, m);
@@ -283,6 +283,14 @@ static int on_api_reload(const struct dataplane_author *author, FILE *changes, F
 	return -EINVAL;
 }
 
+static void on_api_change(const struct dataplane_author *author, const char *service, int error,
+			  void *arg)
+{
+	const struct agent *agent = arg;
+
+	keeper_record(agent->keeper, author, service, error);
+}
+
 static int open_loop(struct agent *agent)
 {
 	int err = sd_event_new(&agent->event);
@@ -312,7 +320,10 @@ static int open_web(struct agent *agent)
 		.config_path = agent->options->web_config,
 		.pages = show_page,
 		.arg = agent,
-		.api = {.dir = agent->options->dir, .reload = on_api_reload, .arg = agent},
+		.api = {.dir = agent->options->dir,
+			.reload = on_api_reload,
+			.record = on_api_change,
+			.arg = agent},
 	};
 
 	return web_open(agent->event, &options, &agent->web);

@@ -16,6 +16,9 @@ struct api_host {
 	 * -errno, -EINVAL where it is the file's fault. */
 	int (*reload)(const struct dataplane_author *author, FILE *changes, FILE *messages,
 		      void *arg);
+	/* Keeps what was changed, or was to be: author->change is its account. */
+	void (*record)(const struct dataplane_author *author, const char *service, int error,
+		       void *arg);
 	void *arg;
 };
 

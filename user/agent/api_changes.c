@@ -17,12 +17,15 @@
 struct change {
 	const struct api_ask *ask;
 	struct dataplane_author author;
+	struct live_change account;
 	char *words;
 	size_t size;
 	FILE *messages;
 };
 
-static bool change_begin(struct change *c, const struct api_ask *ask, const char *reason)
+/* @is_kept: an account of it is wanted */
+static bool change_begin(struct change *c, const struct api_ask *ask, const char *reason,
+			 bool is_kept)
 {
 	*c = (struct change){
 		.ask = ask,
@@ -31,6 +34,8 @@ static bool change_begin(struct change *c, const struct api_ask *ask, const char
 			   .has_uid = true,
 			   .uid = *ask->request->uid},
 	};
+	if (is_kept)
+		c->author.change = &c->account;
 	c->messages = open_memstream(&c->words, &c->size);
 	if (!c->messages) {
 		http_refuse(ask->reply, 503, "unavailable", "out of memory");
@@ -74,12 +79,21 @@ static void change_end(struct change *c, int error, bool is_dry_run)
 	free(c->words);
 }
 
+/* Once nobody waits for the lock. */
+static void change_record(struct api *api, struct change *c, int error)
+{
+	if (c->author.change)
+		api->host.record(&c->author, c->ask->target.service, error < 0 ? error : 0,
+				 api->host.arg);
+	live_change_fini(&c->account);
+}
+
 void api_change_weights(struct api *api, const struct api_ask *ask)
 {
 	struct dataplane_weight weights[SERIN_MAX_POOLS];
 	struct dataplane_shift shift = {};
 	struct api_weights wanted;
-	struct change c;
+	struct change c = {};
 	struct dataplane *dp;
 	char why[API_WHY_LEN];
 	int err = api_read_weights(ask->request->body, ask->request->body_len, &wanted, why);
@@ -93,7 +107,7 @@ void api_change_weights(struct api *api, const struct api_ask *ask)
 	dp = api_open_dataplane(api, ask->reply, DATAPLANE_WRITE);
 	if (!dp)
 		return;
-	if (change_begin(&c, ask, wanted.change.reason)) {
+	if (change_begin(&c, ask, wanted.change.reason, !wanted.change.is_dry_run)) {
 		const struct dataplane_shift_request request = {
 			.service = ask->target.service,
 			.weights = weights,
@@ -109,6 +123,7 @@ void api_change_weights(struct api *api, const struct api_ask *ask)
 			api_send(ask->reply, shift_json(request.service, &shift));
 	}
 	dataplane_close(dp);
+	change_record(api, &c, err);
 	page_forget(&api->status);
 }
 
@@ -128,7 +143,7 @@ static json_t *drained_json(const struct api_ask *ask, const struct api_drain *w
 static void set_draining(struct api *api, const struct api_ask *ask, bool drain)
 {
 	struct api_drain wanted;
-	struct change c;
+	struct change c = {};
 	struct dataplane *dp;
 	char why[API_WHY_LEN];
 	int result = api_read_drain(ask->request->body, ask->request->body_len, &wanted, why);
@@ -140,7 +155,7 @@ static void set_draining(struct api *api, const struct api_ask *ask, bool drain)
 	dp = api_open_dataplane(api, ask->reply, DATAPLANE_WRITE);
 	if (!dp)
 		return;
-	if (change_begin(&c, ask, wanted.change.reason)) {
+	if (change_begin(&c, ask, wanted.change.reason, !wanted.change.is_dry_run)) {
 		const struct dataplane_drain_request request = {
 			.service = ask->target.service,
 			.drain = drain,
@@ -155,6 +170,7 @@ static void set_draining(struct api *api, const struct api_ask *ask, bool drain)
 			api_send(ask->reply, drained_json(ask, &wanted, drain, !result));
 	}
 	dataplane_close(dp);
+	change_record(api, &c, result);
 	page_forget(&api->status);
 }
 
@@ -204,7 +220,7 @@ void api_reload(struct api *api, const struct api_ask *ask)
 		return;
 	}
 	changes = open_memstream(&text, &size);
-	if (!changes || !change_begin(&c, ask, wanted.reason)) {
+	if (!changes || !change_begin(&c, ask, wanted.reason, false)) {
 		if (changes)
 			fclose(changes);
 		free(text);

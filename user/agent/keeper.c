@@ -115,9 +115,10 @@ void keeper_remember(struct keeper *k, struct model *m)
 	store_remember(k->store, k->dir, m);
 }
 
-void keeper_record(struct keeper *k, const struct dataplane_author *author, int error)
+void keeper_record(struct keeper *k, const struct dataplane_author *author, const char *service,
+		   int error)
 {
-	const struct store_act act = {.author = author, .error = error};
+	const struct store_act act = {.author = author, .service = service, .error = error};
 
 	store_set_patience(k->store, RECORD_PATIENCE_MS);
 	store_record(k->store, &act);

@@ -18,8 +18,9 @@ int keeper_open(sd_event *event, const char *dir, const char *state, struct keep
 bool keeper_keeps(const struct keeper *k);
 /* Gives a model what is to be taken up where nothing is loaded. */
 void keeper_remember(struct keeper *k, struct model *m);
-/* What an apply returned; author->change is its account. */
-void keeper_record(struct keeper *k, const struct dataplane_author *author, int error);
+/* What the data plane returned; author->change is its account. @service: that it was of; NULL: all */
+void keeper_record(struct keeper *k, const struct dataplane_author *author, const char *service,
+		   int error);
 void keeper_add_event(struct keeper *k, const struct event_view *v);
 struct store_counts keeper_count(const struct keeper *k);
 void keeper_close(struct keeper *k);

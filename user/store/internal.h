@@ -105,6 +105,6 @@ struct who {
 };
 
 /* Who runs this. */
-void who_read(struct who *out);
+void who_read(const struct dataplane_author *author, struct who *out);
 /* @variable: SUDO_UID's value, or NULL; only root can have come from sudo. */
 int64_t who_sudo_uid(int64_t uid, const char *variable);

@@ -112,7 +112,7 @@ int store_record(struct store *s, const struct store_act *act)
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	r.at_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-	who_read(&r.who);
+	who_read(act->author, &r.who);
 	if (is_an_act(act))
 		error = rows_make(c, act->service, &r.rows);
 	if (!error)

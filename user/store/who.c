@@ -31,10 +31,10 @@ int64_t who_sudo_uid(int64_t uid, const char *variable)
 	return errno || *end || number > UINT32_MAX ? -1 : number;
 }
 
-void who_read(struct who *out)
+void who_read(const struct dataplane_author *author, struct who *out)
 {
-	out->uid = getuid();
-	out->sudo_uid = who_sudo_uid(out->uid, getenv("SUDO_UID"));
+	out->uid = author->has_uid ? author->uid : getuid();
+	out->sudo_uid = author->has_uid ? -1 : who_sudo_uid(out->uid, getenv("SUDO_UID"));
 	name_of(out->uid, out->user, sizeof(out->user));
 	name_of(out->sudo_uid, out->sudo_user, sizeof(out->sudo_user));
 }
