@@ -164,7 +164,8 @@ static void set_up(struct store *s)
  * taken back must not return with the power. */
 static int prepare(sqlite3 *db)
 {
-	static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+	static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+				      "PRAGMA cache_size = -256;"; /* KiB, of few and small rows */
 	int rc = schema_check(db);
 
 	if (rc && rc != SQLITE_EMPTY)
