@@ -22,7 +22,7 @@ ip -n "$LAB-lb" address add 10.0.1.200/24 dev eth1
 		lab_service full "$LAB_VIP4" 81/tcp connection canary=50 stable
 } >"$LAB_TMP/serin.yaml"
 BUILDS=("$LAB_BUILD/serin" "$LAB_BUILD/tests/other/serin")
-PINS=$LAB_TMP/bpf/serin/v4
+PINS=$LAB_TMP/bpf/serin/v5
 
 build() { # NUMBER ARGUMENT...
 	lab_in lb "${BUILDS[$1]}" --bpffs "$LAB_TMP/bpf/serin" "${@:2}"
@@ -195,8 +195,8 @@ expect_runs 0
 [[ -e $PINS/answer_budget ]] || fail "the new map has no pin"
 rm "$PINS/aside"
 
-mv "$PINS" "${PINS%/v4}/v9"
-PINS=${PINS%/v4}/v9
+mv "$PINS" "${PINS%/v5}/v9"
+PINS=${PINS%/v5}/v9
 before=$(find "$PINS" -printf '%p %i\n' | sort; programs)
 expect_exit 1 build 1 apply "$LAB_TMP/serin.yaml"
 grep -q 'ABI version 9, this serin speaks 4: use the serin that made them' "$LAB_TMP/out" ||
