@@ -16,7 +16,7 @@ unit=$LAB_TMP/root/opt/serin/lib/systemd/system/serin.service
 grep -q '^ExecStart=/opt/serin/sbin/serin agent -c ' "$unit" || fail "$(grep ExecStart "$unit")"
 
 # verify looks for the program, too.
-sed "s|^ExecStart=/opt/serin/sbin/serin|ExecStart=$LAB_BUILD/serin|" "$unit" \
+sed -E "s|^(Exec[A-Za-z]+)=/opt/serin/sbin/serin|\1=$LAB_BUILD/serin|" "$unit" \
 	>"$LAB_TMP/serin.service"
 said=$(systemd-analyze verify "$LAB_TMP/serin.service" 2>&1) || fail "verify: $said"
 expect "what verify says" "$said" ""

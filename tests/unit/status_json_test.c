@@ -69,7 +69,7 @@ static void top_level(void **state)
 	       "'established': 0,"
 	       " 'closing': 0, 'udp_replied': 0}}");
 	expect(json_object_get(status, "program"),
-	       "{'made_by': '0.0.9', 'id': '89abcdef01234567', 'unfinished': false, 'abi': 4}");
+	       "{'made_by': '0.0.9', 'id': '89abcdef01234567', 'unfinished': false, 'abi': 5}");
 	expect(json_object_get(json_object_get(status, "verdicts"), "forwarded_same_port"), "41");
 	expect(json_object_get(json_object_get(status, "verdicts"), "too_big"), "43");
 	assert_int_equal(json_object_size(json_object_get(status, "verdicts")),
