@@ -33,7 +33,7 @@ const struct cli_verb cli_verbs[] = {
 	 OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_SINCE) | OPT_BIT(OPT_LIMIT) | OPT_BIT(OPT_EVENTS) |
 		 OPT_BIT(OPT_STATE),
 	 0, 1, cmd_history},
-	{"agent", "", "the daemon: follows neighbours, logs events, serves /metrics",
+	{"agent", "", "the daemon: health checks, neighbours, events, the API, /metrics",
 	 OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_LISTEN) | OPT_BIT(OPT_STATE) | OPT_BIT(OPT_SOCKET) |
 		 OPT_BIT(OPT_WEB_CONFIG),
 	 0, 0, cmd_agent},
