@@ -123,7 +123,7 @@ static struct snapshot *take_snapshot(struct agent *agent)
 	if (!err)
 		err = dataplane_open(agent->options->dir, DATAPLANE_READ, &dp);
 	if (!err) {
-		err = dataplane_snapshot(dp, &s);
+		err = dataplane_glance(dp, &s);
 		dataplane_close(dp);
 	}
 	if (err && agent->own.is_loaded)

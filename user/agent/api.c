@@ -107,7 +107,7 @@ static void make_status(struct http_reply *reply, void *arg)
 	api->status_json = NULL;
 	if (!dp)
 		return;
-	if (!dataplane_snapshot(dp, &s))
+	if (!dataplane_glance(dp, &s))
 		api->status_json = status_json(s);
 	snapshot_free(s);
 	dataplane_close(dp);

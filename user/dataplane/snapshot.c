@@ -330,15 +330,25 @@ static int copy_verdicts(struct dataplane *dp, struct snapshot *s)
 	return error;
 }
 
-static int copy_flow_table(struct dataplane *dp, struct snapshot *s)
+static int count_flows(struct dataplane *dp, uint64_t *out)
 {
 	struct counting counting = {.dp = dp};
-	struct serin_flow_counters c;
 	int error = dp_jiffies(dp, &counting.now_jiffies);
 
 	if (!error)
 		error = dp_each_table_flow(dp, count_flow, &counting);
-	s->flow_entries = counting.alive;
+	*out = counting.alive;
+	return error;
+}
+
+static int copy_flow_table(struct dataplane *dp, bool is_glance, struct snapshot *s)
+{
+	struct serin_flow_counters c;
+	int error = dataplane_usage(dp, s->usage);
+
+	s->flow_entries = s->usage[USAGE_FLOWS4].used + s->usage[USAGE_FLOWS6].used;
+	if (!error && !is_glance)
+		error = count_flows(dp, &s->flow_entries);
 	if (!error)
 		error = dp_flow_counters(dp, &c);
 	if (error)
@@ -353,7 +363,7 @@ static int copy_flow_table(struct dataplane *dp, struct snapshot *s)
 	return 0;
 }
 
-int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
+static int take(struct dataplane *dp, bool is_glance, struct snapshot **out)
 {
 	struct copying c = {.dp = dp};
 	struct snapshot *s = calloc(1, sizeof(*s));
@@ -370,9 +380,7 @@ int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
 	if (!error)
 		error = copy_verdicts(dp, s);
 	if (!error)
-		error = copy_flow_table(dp, s);
-	if (!error)
-		error = dataplane_usage(dp, s->usage);
+		error = copy_flow_table(dp, is_glance, s);
 	roster_fini(&c.roster);
 	if (error) {
 		snapshot_free(s);
@@ -382,6 +390,16 @@ int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
 	s->program_id = dp->meta.program_id;
 	*out = s;
 	return 0;
+}
+
+int dataplane_snapshot(struct dataplane *dp, struct snapshot **out)
+{
+	return take(dp, false, out);
+}
+
+int dataplane_glance(struct dataplane *dp, struct snapshot **out)
+{
+	return take(dp, true, out);
 }
 
 static void free_pool(struct snapshot_pool *pool)

@@ -165,7 +165,8 @@ static void write_counter(FILE *out, const char *family, const char *help, uint6
 
 static void write_flow_table(FILE *out, const struct snapshot *s)
 {
-	write_plain(out, "serin_flow_table_entries", "Flows remembered now.", s->flow_entries);
+	write_plain(out, "serin_flow_table_entries", "Flows remembered now, an estimate.",
+		    s->flow_entries);
 	write_plain(out, "serin_flow_table_capacity",
 		    "Places for flows of each family; best left half free.", s->flow_capacity);
 	write_plain(out, "serin_flow_table_bytes", "Memory of the flow table.",
