@@ -31,7 +31,7 @@ void seq_options_init(struct seq_options *o)
 	*o = (struct seq_options){
 		.alpha = 0.01,
 		.beta = 0.05,
-		.alpha_alarm = 0.01,
+		.alpha_alarm = 0.02,
 		.change_ticks = 1e6,
 		.weight = {0.4, 0.2, 0.1, 0.05, 0.05, 0.1, 0.05, 0.05},
 		.harm = {.ratio = 1.25, .tail_ratio = 1.25, .rank = 0.03},

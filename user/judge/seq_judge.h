@@ -74,8 +74,10 @@ struct seq_margins {
 };
 
 struct seq_options {
-	double alpha, beta, alpha_alarm; /* 0..1, neither of them */
-	double change_ticks;		 /* >= 1: after promotion, to a false alarm in the mean */
+	/* 0..1, neither of them. The alarm's is of both directions: of twice alpha, so that it is not later
+	 * than an abort where the canary is like stable and the baseline is not. */
+	double alpha, beta, alpha_alarm;
+	double change_ticks; /* >= 1: after promotion, to a false alarm in the mean */
 	/* A test's part of alpha: >= 0, in sum 1 at most; 0 leaves it out. Evidence is their mean with
 	 * these weights (D.3), which is never later than a boundary of 1 / (weight alpha) for each. */
 	double weight[SEQ_TEST_MAX];
@@ -85,7 +87,8 @@ struct seq_options {
 	uint32_t pad;
 };
 
-/* D.3's split of .01; 1.25 times as many failures, .03 of rank; for "not worse" twice as many. */
+/* D.3's split of .01, 1.25 times as many failures, .03 of rank; .02 for the alarm; "not worse" than twice
+ * as many failures, .05. */
 void seq_options_init(struct seq_options *o);
 /* NULL if they make sense, else what does not. */
 const char *seq_options_check(const struct seq_options *o);
