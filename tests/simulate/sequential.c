@@ -90,12 +90,27 @@ static void false_aborts(void)
 	run_wrong(&larger, 0.01);
 }
 
+/* Whether stable and baseline tell of it in time. */
+static void alarms_of_bursts(void)
+{
+	struct world w = {"", FLOWS(400, 0.003), STEADY(0.1), SWINGING, .bursts = {4, 1, 1}};
+
+	w.has_stable = true;
+	seq_lab_alone(&w.options, SEQ_FAILURES, 0.01);
+	w.options.alpha_alarm = 0.02;
+	world_run(&w, seed, RUNS, outcomes);
+	print_wrong("... three pools: aborts", world_part(outcomes, RUNS, SEQ_ABORT), 1);
+	print_wrong("... and A/A alarms", world_part(outcomes, RUNS, SEQ_INCONCLUSIVE), 1);
+}
+
 static void unguarded(void)
 {
 	printf("Where failures depend on each other, against which there is no guarantee:\n");
 	for (size_t i = 0; i < sizeof(unlike) / sizeof(*unlike); i++) {
 		seq_lab_alone(&unlike[i].options, SEQ_FAILURES, 0.01);
 		run_wrong(&unlike[i], 1);
+		if (i == 1)
+			alarms_of_bursts();
 	}
 }
 
@@ -218,6 +233,25 @@ static void detection(void)
 	}
 }
 
+/* What a user sees: every test has its part of alpha, and 1.25 times as many failures are allowed. */
+static void detection_by_default(void)
+{
+	static const double ratios[] = {2, 5, 10, 50};
+
+	printf("The same by default, 500/s .1 %%:\n");
+	for (size_t i = 0; i < sizeof(ratios) / sizeof(*ratios); i++) {
+		struct world w = {"",		FLOWS(2000, 0.001),
+				  STEADY(0.25), .ratio = ratios[i],
+				  .ticks = 900, .wanted = SEQ_ABORT};
+
+		w.has_stable = true;
+		seq_options_init(&w.options);
+		printf("  x %-5.4g", ratios[i]);
+		run_time(&w, (struct timing){NO_FIGURE, NO_FIGURE});
+		printf("\n");
+	}
+}
+
 static void acceptance(void)
 {
 	static const struct {
@@ -321,6 +355,7 @@ int main(int argc, char **argv)
 	false_acceptances();
 	false_changes();
 	detection();
+	detection_by_default();
 	acceptance();
 	slowness();
 	lateness();

@@ -130,6 +130,68 @@ static void a_bad_canary_is_nearly_always_aborted(void **state)
 	assert_in_range(count_verdicts(&at, &o, SEQ_ABORT), RUNS * 98 / 100, RUNS);
 }
 
+/* ---- all tests together ---- */
+
+#define ALL_LOOKS 100
+#define SHAPES	  16
+
+static struct seq_lab_shape shapes[SHAPES];
+static struct serin_histogram histogram[SEQ_ROLE_MAX];
+
+static void make_tick(struct seq_lab *lab, int tick, struct seq_tick *t)
+{
+	const struct seq_lab_shape *shape = &shapes[tick / 4 % SHAPES];
+
+	memset(t, 0, sizeof(*t));
+	memset(histogram, 0, sizeof(histogram));
+	for (int role = 0; role < SEQ_ROLE_MAX; role++) {
+		struct seq_pool *p = &t->of[role];
+
+		p->flows = seq_lab_poisson(lab, role == SEQ_STABLE ? 30 : 10);
+		p->failures = seq_lab_binomial(lab, p->flows, 0.02);
+		p->resets = seq_lab_binomial(lab, p->flows, 0.02);
+		p->share = role == SEQ_STABLE ? 3 : 1;
+		seq_lab_latencies(lab, shape, p->flows, &histogram[role]);
+		p->latency[SEQ_HANDSHAKE] = &histogram[role];
+	}
+}
+
+static enum seq_verdict verdict_of_all(struct seq_lab *lab, const struct seq_options *o)
+{
+	struct serin_histogram before = {0};
+	struct seq_state s;
+
+	seq_begin(&s, o);
+	seq_lab_latencies(lab, &shapes[0], 1000, &before);
+	seq_freeze(&s, SEQ_HANDSHAKE, &before);
+	for (int tick = 0; tick < ALL_LOOKS; tick++) {
+		struct seq_tick t;
+
+		make_tick(lab, tick, &t);
+		assert_int_equal(seq_step(&s, &t), 0);
+	}
+	return (enum seq_verdict)s.verdict;
+}
+
+/* Without a margin, and of latencies whose median goes from a half to one and a half and back. */
+static void nor_do_all_tests_together(void **state)
+{
+	struct seq_lab lab = {SEED};
+	int count[SEQ_VERDICT_MAX] = {0};
+	struct seq_options o;
+
+	(void)state;
+	for (int i = 0; i < SHAPES; i++)
+		seq_lab_shape(&shapes[i], 1000 * (1 + 0.5 * sin(6.283 * i / SHAPES)), 0.5, 0, 1);
+	seq_options_init(&o);
+	o.harm = (struct seq_margins){1, 1, 0};
+	o.alpha = o.alpha_alarm = ALPHA;
+	for (int i = 0; i < RUNS; i++)
+		count[verdict_of_all(&lab, &o)]++;
+	assert_in_range(count[SEQ_ABORT], 0, LIMIT);
+	assert_in_range(count[SEQ_INCONCLUSIVE], 0, LIMIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +200,7 @@ int main(void)
 		cmocka_unit_test(bursts_counted_once_a_client_do_no_harm),
 		cmocka_unit_test(one_as_bad_as_that_is_called_not_worse_no_more_often_than_beta),
 		cmocka_unit_test(a_bad_canary_is_nearly_always_aborted),
+		cmocka_unit_test(nor_do_all_tests_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

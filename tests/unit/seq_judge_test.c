@@ -277,6 +277,17 @@ static void a_test_without_weight_has_no_part(void **state)
 	assert_verdict(SEQ_NOT_WORSE, SEQ_FINE);
 }
 
+static void all_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(seq_verdict_name(SEQ_NOT_WORSE), "not worse");
+	assert_string_equal(seq_verdict_name(SEQ_INCONCLUSIVE), "inconclusive");
+	assert_string_equal(seq_verdict_name(SEQ_VERDICT_MAX), "?");
+	assert_string_equal(seq_reason_name(SEQ_ALARM), "A/A alarm");
+	assert_string_equal(seq_test_name(SEQ_FIRST_BYTE_P99), "first byte p99");
+	assert_string_equal(seq_test_name(SEQ_TEST_MAX), "?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +309,7 @@ int main(void)
 		cmocka_unit_test_setup(promotion_begins_anew, setup),
 		cmocka_unit_test_setup(options_that_make_no_sense_are_said, setup),
 		cmocka_unit_test_setup(a_test_without_weight_has_no_part, setup),
+		cmocka_unit_test(all_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,11 @@
 static const char *const verdict_names[] = {"continue", "abort", "not worse", "inconclusive"};
 _Static_assert(sizeof(verdict_names) / sizeof(*verdict_names) == SEQ_VERDICT_MAX, "a name each");
 
+static const char *const reason_names[] = {
+	"", "worse", "proven", "A/A alarm", "stopped", "worse since promotion",
+};
+_Static_assert(sizeof(reason_names) / sizeof(*reason_names) == SEQ_REASON_MAX, "a name each");
+
 static const char *const test_names[] = {
 	"failures",	 "resets",	    "handshake rank", "handshake p90",
 	"handshake p99", "first byte rank", "first byte p90", "first byte p99",
@@ -19,6 +24,11 @@ _Static_assert(sizeof(test_names) / sizeof(*test_names) == SEQ_TEST_MAX, "a name
 const char *seq_verdict_name(enum seq_verdict v)
 {
 	return v < SEQ_VERDICT_MAX ? verdict_names[v] : "?";
+}
+
+const char *seq_reason_name(enum seq_reason r)
+{
+	return r < SEQ_REASON_MAX ? reason_names[r] : "?";
 }
 
 const char *seq_test_name(enum seq_test t)

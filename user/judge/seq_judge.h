@@ -39,6 +39,7 @@ enum seq_reason {
 	SEQ_CHANGED, /* worse since a while, after promotion */
 	SEQ_REASON_MAX,
 };
+const char *seq_reason_name(enum seq_reason r); /* "" for SEQ_NO_REASON */
 
 enum seq_latency { SEQ_HANDSHAKE, SEQ_FIRST_BYTE, SEQ_LATENCY_MAX };
 enum seq_tail { SEQ_P90, SEQ_P99, SEQ_TAIL_MAX };
