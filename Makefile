@@ -31,12 +31,15 @@ BENCH    := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*_bench.c))
 BENCH_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 TOOL_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/tools/*.bpf.c))
 FUZZ_SRC := $(wildcard user/api/*.c user/config/*.c user/model/*.c user/lib/*.c) user/store/live_json.c
+FUZZ_SRC += $(wildcard user/judge/seq_*.c)
 OTHER    := $(addprefix $(B)/tests/other/,serin die_at.so)
+SIMULATE := $(B)/tests/simulate/sequential
 FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak reload-soak test-vm bench bench-quick bench-insn bench-health demo install install-unit lint format clean help
+.PHONY: simulate bench-sequential
 
 all: $(B)/serin ## build serin (the default)
 
@@ -82,6 +85,10 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libserin.a
 
 $(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/libserin.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(SIMULATE): $(B)/tests/simulate/world.o
+$(B)/tests/simulate/%: $(B)/tests/simulate/%.o $(B)/libserin.a
+	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lpthread $(LDLIBS)
 
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_SRC) | deps
 	$(say) FUZZ $@
@@ -135,6 +142,12 @@ bench-insn: ## instructions per packet, counted in a VM, against the committed b
 
 bench-health: ## what 1,000 health checks a second take of one core
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SERIN_BUILD=$(abspath $(B)) tests/bench/health
+
+bench-sequential: $(B)/tests/simulate/sequential_bench ## processor time of the sequential judge, 10,000 services
+	$(Q)$<
+
+simulate: $(SIMULATE) ## how often the sequential judge is wrong, how soon right, beside the design's figures (a minute)
+	$(Q)$<
 
 demo: ## shift a canary 0 -> 100 -> 0 % under real traffic, in namespaces
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SERIN_BUILD=$(abspath $(B)) scripts/demo

@@ -56,6 +56,20 @@ static void a_worse_canary_is_aborted_for_its_failures(void **state)
 	assert_true(isnan(report.test[SEQ_HANDSHAKE_P90].of[SEQ_CANARY].value));
 }
 
+static void counted_twice_evidence_is_half(void **state)
+{
+	struct seq_tick once = tick_of(100, 4, 1, 1), twice = tick_of(100, 8, 2, 2);
+	double log_e;
+
+	(void)state;
+	assert_int_equal(seq_step(&s, &once), 0);
+	log_e = seq_line_log_e(&s, SEQ_LINE_HARM);
+	options.repeats = 2;
+	seq_begin(&s, &options);
+	assert_int_equal(seq_step(&s, &twice), 0);
+	assert_near(seq_line_log_e(&s, SEQ_LINE_HARM), log_e, 1e-9);
+}
+
 static void an_abort_is_final(void **state)
 {
 	struct seq_tick bad = tick_of(100, 10, 1, 1), good = tick_of(100, 0, 50, 50);
@@ -260,6 +274,9 @@ static void options_that_make_no_sense_are_said(void **state)
 	options.floor = 1;
 	assert_non_null(seq_options_check(&options));
 	options = good;
+	options.repeats = 0.5;
+	assert_non_null(seq_options_check(&options));
+	options = good;
 	options.required = 1u << SEQ_TEST_MAX;
 	assert_non_null(seq_options_check(&options));
 }
@@ -294,6 +311,7 @@ int main(void)
 		cmocka_unit_test_setup(no_traffic_is_continue, setup),
 		cmocka_unit_test_setup(one_pool_alone_is_continue, setup),
 		cmocka_unit_test_setup(a_worse_canary_is_aborted_for_its_failures, setup),
+		cmocka_unit_test_setup(counted_twice_evidence_is_half, setup),
 		cmocka_unit_test_setup(an_abort_is_final, setup),
 		cmocka_unit_test_setup(resets_alone_decide, setup),
 		cmocka_unit_test_setup(slowness_of_all_decides_by_rank, setup),

@@ -76,6 +76,7 @@ static void walk_options(struct cursor *c, struct seq_options *o)
 	doubles(c, &o->fine.tail_ratio, 1);
 	doubles(c, &o->fine.rank, 1);
 	doubles(c, &o->floor, 1);
+	doubles(c, &o->repeats, 1);
 	halves(c, &o->required, 1);
 }
 

@@ -46,6 +46,7 @@ void seq_options_init(struct seq_options *o)
 		.weight = {0.4, 0.2, 0.1, 0.05, 0.05, 0.1, 0.05, 0.05},
 		.harm = {.ratio = 1.25, .tail_ratio = 1.25, .rank = 0.03},
 		.fine = {.ratio = 2, .tail_ratio = 2, .rank = 0.1},
+		.repeats = 1,
 		.required = 1u << SEQ_FAILURES,
 	};
 }
@@ -86,6 +87,8 @@ const char *seq_options_check(const struct seq_options *o)
 		return "ratios have to be 1 or more, a margin of rank below one half";
 	if (!(o->floor >= 0 && o->floor < 1))
 		return "a floor has to be a probability below 1";
+	if (!(o->repeats >= 1 && o->repeats <= 1e6))
+		return "a client is counted once or more often";
 	if (o->required >> SEQ_TEST_MAX)
 		return "an unknown test is required";
 	return NULL;

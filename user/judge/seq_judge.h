@@ -84,6 +84,10 @@ struct seq_options {
 	double weight[SEQ_TEST_MAX];
 	struct seq_margins harm, fine;
 	double floor; /* 0..1: a probability of failures that is fine whatever the baseline's; 0: none */
+	/* >= 1: so many times a client may be counted for one thing that went wrong, as one that tries again
+	 * for seconds is in each of them. Evidence is divided by it: the mean of a factor's c-th root is no
+	 * more than 1, and so is that of a product of c of them, however they depend (Hoelder). */
+	double repeats;
 	uint32_t required; /* bits 1 << enum seq_test: what "not worse" is about */
 	uint32_t pad;
 };
@@ -103,7 +107,8 @@ const char *seq_options_check(const struct seq_options *o);
  */
 struct seq_pool {
 	uint64_t flows;
-	/* At most one for each client and tick (serin_signals.failures): several make the guarantees void.
+	/* At most one for each client and tick (serin_signals.failures): several make the guarantees void,
+	 * and so does one in each of several ticks: see repeats.
 	 * They hold for pools of unequal size only if few clients have several flows in a tick. */
 	uint64_t failures;
 	/* After data; likewise, or 0. */
