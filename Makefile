@@ -66,6 +66,9 @@ $(B)/%.o: %.c | deps $(SKEL)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# Verdicts are to be the same on every machine: no fused multiplications.
+$(B)/user/judge/%.o: CFLAGS_ += -ffp-contract=off
+
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libserin.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
