@@ -39,7 +39,7 @@ FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak reload-soak test-vm bench bench-quick bench-insn bench-health demo install install-unit lint format clean help
-.PHONY: simulate bench-sequential
+.PHONY: simulate bench-judge bench-sequential
 
 all: $(B)/serin ## build serin (the default)
 
@@ -139,6 +139,9 @@ bench: ## ns per packet, growth, and end to end against nftables, nginx, HAProxy
 
 bench-quick: ## the same, shorter (under a minute)
 	$(Q)scripts/install-deps bench && $(MAKE) --no-print-directory all $(BENCH) $(TOOLS) && SERIN_BUILD=$(abspath $(B)) tests/bench/run --quick
+
+bench-judge: ## how long a judge run of 100 metrics and of a million points takes
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory $(B)/tests/bench/judge_bench && $(B)/tests/bench/judge_bench
 
 bench-insn: ## instructions per packet, counted in a VM, against the committed budget
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(BENCH) && SERIN_BUILD=$(abspath $(B)) tests/bench/vm_insn
