@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The verb table, and the way to a verb. */
 #include <locale.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,11 @@ const struct cli_verb cli_verbs[] = {
 	 OPT_BIT(OPT_REASON) | OPT_BIT(OPT_SOCKET), 0, 0, cmd_reload},
 	{"doctor", "[FILE]", "what on this host would stop or slow Serin, and how to mend it",
 	 OPT_BIT(OPT_OUTPUT), 0, 1, cmd_doctor},
+	{"judge", "--config FILE --metrics FILE",
+	 "one judgement of a canary, as Kayenta's judge or closer",
+	 OPT_BIT(OPT_CANARY) | OPT_BIT(OPT_METRICS) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MODE) |
+		 OPT_BIT(OPT_PASS) | OPT_BIT(OPT_MARGINAL) | OPT_BIT(OPT_REPORT),
+	 0, 0, cmd_judge},
 	{"version", "", "the version of serin and of its maps", 0, 0, 0, cmd_version},
 	{"help", "[VERB]", "this list, or one verb's options", 0, 0, 1, cmd_help},
 	{},
@@ -52,6 +58,8 @@ int main(int argc, char **argv)
 			  .expect_epoch = -1,
 			  .since_s = -1,
 			  .limit = -1,
+			  .pass = NAN,
+			  .marginal = NAN,
 			  .reason = ""};
 	const struct cli_verb *verb;
 	int error;

@@ -41,7 +41,21 @@ enum cli_option {
 	OPT_EVENTS,
 	OPT_SOCKET,
 	OPT_WEB_CONFIG,
+	OPT_CANARY,
+	OPT_METRICS,
+	OPT_FORMAT,
+	OPT_MODE,
+	OPT_PASS,
+	OPT_MARGINAL,
+	OPT_REPORT,
 	OPT_MAX,
+};
+
+enum cli_report {
+	CLI_REPORT_TABLE,
+	CLI_REPORT_JSON,
+	CLI_REPORT_HTML,
+	CLI_REPORT_MD,
 };
 
 #define OPT_BIT(option) (1u << (option))
@@ -70,6 +84,11 @@ struct cli {
 	uint8_t dscp;
 	bool has_seed;
 	uint64_t seed;
+	const char *metrics; /* judge: the file of samples */
+	bool is_csv;
+	bool is_kayenta;
+	double pass, marginal; /* NaN: not asked */
+	enum cli_report report;
 	char **args; /* what is not an option */
 	int arg_count;
 };
@@ -119,5 +138,6 @@ int cmd_history(const struct cli *cli);
 int cmd_agent(const struct cli *cli);
 int cmd_reload(const struct cli *cli);
 int cmd_doctor(const struct cli *cli);
+int cmd_judge(const struct cli *cli);
 int cmd_version(const struct cli *cli);
 int cmd_help(const struct cli *cli);

@@ -46,6 +46,13 @@ static const struct option_info {
 	[OPT_SOCKET] = {"socket", 0, "PATH",
 			"the agent's socket (/run/serin/serin.sock); '': none"},
 	[OPT_WEB_CONFIG] = {"web-config", 0, "FILE", "TLS and users for --listen"},
+	[OPT_CANARY] = {"config", 'c', "FILE", "Kayenta's canary configuration (JSON)"},
+	[OPT_METRICS] = {"metrics", 0, "FILE", "samples of each metric, of canary and baseline"},
+	[OPT_FORMAT] = {"format", 0, "json|csv", "of the samples (json)"},
+	[OPT_MODE] = {"mode", 0, "exact|kayenta", "kayenta: its verdicts, weaknesses too (exact)"},
+	[OPT_PASS] = {"pass", 0, "SCORE", "the least score that passes (75)"},
+	[OPT_MARGINAL] = {"marginal", 0, "SCORE", "the least that is not a failure (50)"},
+	[OPT_REPORT] = {"output", 'o', "table|json|html|md", "how to print the result (table)"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
 
@@ -134,6 +141,57 @@ static int parse_output(const char *text, bool *is_json)
 	return CLI_USAGE;
 }
 
+/* Which of @words (of @count) a text is; or says which there are. */
+static int parse_word(const char *option, const char *text, const char *const *words, size_t count)
+{
+	char list[64] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(text, words[i]))
+			return (int)i;
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "",
+					words[i]);
+	}
+	log_error("--%s takes one of %s, not \"%s\"", option, list, text);
+	return -EINVAL;
+}
+
+static int parse_two(const char *option, const char *text, const char *no, const char *yes,
+		     bool *out)
+{
+	const char *const words[] = {no, yes};
+	int word = parse_word(option, text, words, 2);
+
+	*out = word == 1;
+	return word < 0 ? CLI_USAGE : 0;
+}
+
+static int parse_report(const char *text, enum cli_report *out)
+{
+	static const char *const words[] = {
+		[CLI_REPORT_TABLE] = "table",
+		[CLI_REPORT_JSON] = "json",
+		[CLI_REPORT_HTML] = "html",
+		[CLI_REPORT_MD] = "md",
+	};
+	int word = parse_word("output", text, words, sizeof(words) / sizeof(*words));
+
+	*out = word < 0 ? CLI_REPORT_TABLE : (enum cli_report)word;
+	return word < 0 ? CLI_USAGE : 0;
+}
+
+static int parse_score(const char *option, const char *text, double *out)
+{
+	char *end;
+
+	*out = strtod(text, &end);
+	if (*text && !*end && *out >= 0.0 && *out <= 100.0)
+		return 0;
+	log_error("--%s takes a score from 0 to 100, not \"%s\"", option, text);
+	return CLI_USAGE;
+}
+
 /* Kept in a map of fixed size and printed on terminals. */
 static int parse_reason(const char *text, const char **out)
 {
@@ -214,6 +272,22 @@ static int set_option(struct cli *cli, enum cli_option option, const char *value
 	case OPT_WEB_CONFIG:
 		cli->web_config = value;
 		break;
+	case OPT_CANARY:
+		cli->config = value;
+		break;
+	case OPT_METRICS:
+		cli->metrics = value;
+		break;
+	case OPT_FORMAT:
+		return parse_two("format", value, "json", "csv", &cli->is_csv);
+	case OPT_MODE:
+		return parse_two("mode", value, "exact", "kayenta", &cli->is_kayenta);
+	case OPT_PASS:
+		return parse_score("pass", value, &cli->pass);
+	case OPT_MARGINAL:
+		return parse_score("marginal", value, &cli->marginal);
+	case OPT_REPORT:
+		return parse_report(value, &cli->report);
 	case OPT_MAX:
 		break;
 	}
@@ -247,12 +321,13 @@ static void make_getopt(unsigned int allowed, struct option longs[OPT_MAX + 1],
 	*at = '\0';
 }
 
-static int option_of(int code)
+/* Several options may have one letter, of which a verb takes one. */
+static int option_of(int code, unsigned int allowed)
 {
 	if (code >= 256)
 		return code - 256;
 	for (int i = 0; i < OPT_MAX; i++)
-		if (option_table[i].letter && option_table[i].letter == code)
+		if (option_table[i].letter == code && (allowed & OPT_BIT(i)))
 			return i;
 	return -1;
 }
@@ -280,7 +355,7 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli *cl
 	while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (code == '?' || code == ':')
 			return refuse_option(verb, code, argv[optind - 1]);
-		error = set_option(cli, option_of(code), optarg);
+		error = set_option(cli, option_of(code, options_of(verb)), optarg);
 		if (error)
 			return error;
 	}

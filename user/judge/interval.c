@@ -184,3 +184,16 @@ int judge_interval(const struct rank_sum *r, double confidence, double tolerance
 		*out = found;
 	return error;
 }
+
+void judge_interval_sharpen(const struct rank_sum *r, double tolerance,
+			    struct judge_interval *found)
+{
+	double *numbers[] = {&found->low, &found->high, &found->estimate};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		double nearest = rank_sum_nearest(r, *numbers[i]);
+
+		if (fabs(nearest - *numbers[i]) <= tolerance + 4.0 * DBL_EPSILON * fabs(nearest))
+			*numbers[i] = nearest;
+	}
+}

@@ -42,3 +42,10 @@ int judge_locate(const struct rank_sum *r, double quantile, bool is_corrected, d
  */
 int judge_interval(const struct rank_sum *r, double confidence, double tolerance,
 		   struct judge_interval *out);
+
+/*
+ * judge_interval_sharpen() - move what lies within @tolerance of a difference of two values, where
+ * the steps are, onto it: else ties leave the sign of an end to the search's last digit.
+ */
+void judge_interval_sharpen(const struct rank_sum *r, double tolerance,
+			    struct judge_interval *found);

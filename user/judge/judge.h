@@ -6,7 +6,9 @@
  *
  * By JUDGE_KAYENTA label, score, reason and statistics are Kayenta's on the same data. JUDGE_EXACT
  * keeps its rules, except that
- * - the interval is found to 1e-12 of what the samples span, not to 1e-4 of their unit;
+ * - the interval's ends are differences of two values, to the last digit, not to 1e-4 of the unit;
+ * - an interval that ends at 0 itself, as those of counts with many zeros do, is beyond 0 where the
+ *   test refuses a shift of 0;
  * - an interval with an end that the test could not close shows no difference, and where the
  *   samples are too few to close any, that is missing data;
  * - infinities are no numbers, and no size of a number overflows;
@@ -138,8 +140,10 @@ struct judge_why {
 	struct judge_interval shift;
 	double p_value; /* of "no difference", two-sided, with continuity correction */
 	double cles;
-	double effect; /* by the metric's measure */
-	double bound;  /* what the shift's near end has to exceed */
+	double effect;		 /* by the metric's measure */
+	double bound;		 /* what the shift's near end has to exceed */
+	double score;		 /* of a shift of 0: rank_sum_score() */
+	bool is_above, is_below; /* the interval lies beyond the bound */
 };
 
 struct judge_result {

@@ -63,13 +63,17 @@ static bool is_identical(const struct judge_side *x, const struct judge_side *y)
 	return true;
 }
 
+/* The normal quantile, below 0, at which intervals end. */
+static double level_quantile(const struct judge_config *c)
+{
+	return judge_normal_quantile((1.0 - c->confidence) / 2.0);
+}
+
 /* Whether no values of so many points could close an interval. */
 static bool is_too_few(const struct comparison *c)
 {
-	double quantile = judge_normal_quantile((1.0 - c->config->confidence) / 2.0);
-
 	return c->config->mode == JUDGE_EXACT &&
-	       rank_sum_score_max(c->x.count, c->y.count) <= -quantile;
+	       rank_sum_score_max(c->x.count, c->y.count) <= -level_quantile(c->config);
 }
 
 /* ---- comparison ---- */
@@ -88,11 +92,18 @@ static int locate_constants(struct comparison *c, struct judge_interval *shift)
 	return 0;
 }
 
-static double root_tolerance(const struct comparison *c, const struct rank_sum *r)
+static int locate_samples(const struct comparison *c, const struct rank_sum *r,
+			  struct judge_interval *shift)
 {
+	double tolerance = JUDGE_EXACT_SPAN * (rank_sum_high(r) - rank_sum_low(r));
+	int error;
+
 	if (c->config->mode == JUDGE_KAYENTA)
-		return JUDGE_KAYENTA_ROOT;
-	return JUDGE_EXACT_SPAN * (rank_sum_high(r) - rank_sum_low(r));
+		return judge_interval(r, c->config->confidence, JUDGE_KAYENTA_ROOT, shift);
+	error = judge_interval(r, c->config->confidence, tolerance, shift);
+	if (!error)
+		judge_interval_sharpen(r, tolerance, shift);
+	return error;
 }
 
 /* The shift with its interval, and what is said besides of the two samples. */
@@ -106,30 +117,40 @@ static int locate(struct comparison *c, struct judge_interval *shift)
 		return error;
 	why->cles = rank_sum_cles(r);
 	why->p_value = rank_sum_p_value(r, true);
+	if (rank_sum_score(r, 0.0, true, &why->score))
+		why->score = NAN;
 	if (is_constant(&c->x) && is_constant(&c->y))
 		error = locate_constants(c, shift);
 	else
-		error = judge_interval(r, c->config->confidence, root_tolerance(c, r), shift);
+		error = locate_samples(c, r, shift);
 	rank_sum_free(r);
 	return error;
 }
 
-static bool is_open(const struct comparison *c, const struct judge_interval *shift)
+/* Whether the interval lies beyond the bound: above with a @sign of 1, below with -1. */
+static bool is_beyond(const struct comparison *c, const struct judge_interval *shift, double sign)
 {
-	return c->config->mode == JUDGE_EXACT && (shift->is_low_clamped || shift->is_high_clamped);
+	const struct judge_why *why = &c->out->why;
+	double near = sign > 0.0 ? shift->low : -shift->high;
+
+	if (why->rule == JUDGE_RULE_CONSTANTS_NEAR)
+		return false;
+	if (c->config->mode == JUDGE_KAYENTA)
+		return near > why->bound;
+	if (shift->is_low_clamped || shift->is_high_clamped)
+		return false;
+	return near > why->bound || (near == 0.0 && sign * why->score > -level_quantile(c->config));
 }
 
-static enum judge_label label_of(const struct comparison *c, const struct judge_interval *shift)
+static enum judge_label label_of(const struct comparison *c)
 {
 	const struct judge_metric *m = c->metric;
 	const struct judge_why *why = &c->out->why;
 
-	if (why->rule == JUDGE_RULE_CONSTANTS_NEAR || is_open(c, shift))
-		return JUDGE_PASS;
-	if (m->direction != JUDGE_DECREASE && shift->low > why->bound &&
+	if (m->direction != JUDGE_DECREASE && why->is_above &&
 	    (isnan(why->effect) || why->effect >= m->allowed_increase))
 		return JUDGE_HIGH;
-	if (m->direction != JUDGE_INCREASE && shift->high < -why->bound &&
+	if (m->direction != JUDGE_INCREASE && why->is_below &&
 	    (isnan(why->effect) || why->effect <= m->allowed_decrease))
 		return JUDGE_LOW;
 	return JUDGE_PASS;
@@ -191,7 +212,9 @@ static int compare(struct comparison *c)
 	why->effect = c->metric->effect == JUDGE_CLES ? why->cles : c->out->ratio;
 	why->bound = c->config->tolerance * fabs(shift.estimate);
 	why->shift = shift;
-	return give_label(c, label_of(c, &shift));
+	why->is_above = is_beyond(c, &shift, 1.0);
+	why->is_below = is_beyond(c, &shift, -1.0);
+	return give_label(c, label_of(c));
 }
 
 static int classify(struct comparison *c)
@@ -275,7 +298,8 @@ int judge_metric(const struct judge_config *c, const struct judge_metric *m,
 			.p_value = NAN,
 			.cles = NAN,
 			.effect = NAN,
-			.bound = NAN},
+			.bound = NAN,
+			.score = NAN},
 	};
 	struct comparison comparison = {.config = c, .metric = m, .out = &made};
 	int error;

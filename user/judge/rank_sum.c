@@ -150,6 +150,25 @@ int rank_sum_score(const struct rank_sum *r, double shift, bool is_corrected, do
 	return 0;
 }
 
+double rank_sum_nearest(const struct rank_sum *r, double shift)
+{
+	const struct tallied *x = &r->x, *y = &r->y;
+	double best = rank_sum_low(r);
+	size_t j = 0;
+
+	for (size_t i = 0; i < x->distinct; i++) {
+		while (j < y->distinct && x->value[i] - y->value[j] > shift)
+			j++;
+		for (size_t k = j ? j - 1 : 0; k <= j && k < y->distinct; k++) {
+			double difference = x->value[i] - y->value[k];
+
+			if (fabs(difference - shift) < fabs(best - shift))
+				best = difference;
+		}
+	}
+	return best;
+}
+
 double rank_sum_u(const struct rank_sum *r)
 {
 	return count_at(r, 0.0).twice_u / 2.0;

@@ -34,6 +34,10 @@ double rank_sum_high(const struct rank_sum *r);
  */
 int rank_sum_score(const struct rank_sum *r, double shift, bool is_corrected, double *score);
 
+/* The difference of a value of x and one of y that is nearest to @shift. The score steps at these and
+ * nowhere else. */
+double rank_sum_nearest(const struct rank_sum *r, double shift);
+
 /* The probability that a value of x exceeds one of y, ties counted half: U / mn. */
 double rank_sum_cles(const struct rank_sum *r);
 /* U of x: as R's wilcox.test calls W. */
