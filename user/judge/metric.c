@@ -12,6 +12,7 @@
 #include "judge/interval.h"
 #include "judge/rank_sum.h"
 
+#define EXPECTED_LEAST 5.0  /* of values off the common one, for the score to be normal */
 #define CONSTANTS_NEAR 1e-4 /* of the greater: where Kayenta's noise drowns the difference */
 
 /* What one comparison is about. */
@@ -117,7 +118,7 @@ static int locate(struct comparison *c, struct judge_interval *shift)
 		return error;
 	why->cles = rank_sum_cles(r);
 	why->p_value = rank_sum_p_value(r, true);
-	if (rank_sum_score(r, 0.0, true, &why->score))
+	if (rank_sum_expected(r) < EXPECTED_LEAST || rank_sum_score(r, 0.0, true, &why->score))
 		why->score = NAN;
 	if (is_constant(&c->x) && is_constant(&c->y))
 		error = locate_constants(c, shift);

@@ -188,6 +188,23 @@ double rank_sum_p_value(const struct rank_sum *r, bool is_corrected)
 	return erfc(fabs(score) * M_SQRT1_2); /* twice the tail beyond |score| */
 }
 
+double rank_sum_expected(const struct rank_sum *r)
+{
+	const struct tallied *x = &r->x, *y = &r->y;
+	double all = x->size + y->size, greatest = 0.0;
+
+	for (size_t i = 0, j = 0; i < x->distinct || j < y->distinct;) {
+		bool takes_x = i < x->distinct && (j == y->distinct || x->value[i] <= y->value[j]);
+		bool takes_y = j < y->distinct && (i == x->distinct || y->value[j] <= x->value[i]);
+		double count = (takes_x ? x->count[i] : 0.0) + (takes_y ? y->count[j] : 0.0);
+
+		greatest = count > greatest ? count : greatest;
+		i += takes_x;
+		j += takes_y;
+	}
+	return (all - greatest) * fmin(x->size, y->size) / all;
+}
+
 double rank_sum_score_max(size_t m, size_t n)
 {
 	double pairs = (double)m * (double)n, all = (double)m + (double)n;

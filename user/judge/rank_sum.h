@@ -49,6 +49,10 @@ double rank_sum_u(const struct rank_sum *r);
  */
 double rank_sum_p_value(const struct rank_sum *r, bool is_corrected);
 
+/* How many of the values that are not tied with most others the smaller sample has to expect: the
+ * normal approximation needs 5 or so (Cochran 1954). */
+double rank_sum_expected(const struct rank_sum *r);
+
 /* The greatest score that @m values against @n can reach, that is with all of x above all of y
  * and no ties: below the quantile wanted, no interval can be closed, whatever the values. */
 double rank_sum_score_max(size_t m, size_t n);
