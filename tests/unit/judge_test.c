@@ -92,10 +92,12 @@ static void sorts_in_the_order_of_doubles(void **state)
 
 static void describes_nothing_and_one(void **state)
 {
+	const double tenths[] = {0.1, 0.1, 0.1};
 	double one = 7.0;
 	struct judge_stats s;
 
 	(void)state;
+	assert_true(judge_mean(tenths, 3) == 0.1); /* their sum over 3 is not */
 	judge_summarise(&one, 0, &s);
 	assert_true(s.count == 0 && s.min == 0.0 && s.max == 0.0 && s.mean == 0.0 && s.std == 0.0);
 	judge_summarise(&one, 1, &s);
@@ -165,6 +167,37 @@ static void refuses_a_factor_that_is_none(void **state)
 	assert_int_equal(judge_metric(&c, &m, &pair, &r), -EINVAL);
 	m.outlier_factor = NAN;
 	assert_int_equal(judge_metric(&c, &m, &pair, &r), -EINVAL);
+}
+
+/* Thresholds belong to what they allow or call critical. */
+static void thresholds_are_inclusive(void **state)
+{
+	double x[10], y[10];
+	struct judge_metric m;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(x); i++) {
+		y[i] = (double)(10 + i);
+		x[i] = 2.0 * y[i];
+	}
+	judge_metric_init(&m, "m", JUDGE_MEAN_RATIO);
+	m.is_critical = true;
+	for (int step = 0; step < 3; step++) {
+		struct judge_result up, down;
+
+		m.allowed_increase = step < 2 ? 2.0 : nextafter(2.0, 3.0);
+		m.allowed_decrease = step < 2 ? 0.5 : nextafter(0.5, 0.0);
+		m.critical_increase = step < 1 ? 2.0 : nextafter(2.0, 3.0);
+		m.critical_decrease = step < 1 ? 0.5 : nextafter(0.5, 0.0);
+		up = judged(JUDGE_KAYENTA, &m, x, COUNT(x), y, COUNT(y));
+		down = judged(JUDGE_KAYENTA, &m, y, COUNT(y), x, COUNT(x));
+		assert_true(up.ratio == 2.0 && down.ratio == 0.5);
+		assert_int_equal(up.label, step < 2 ? JUDGE_HIGH : JUDGE_PASS);
+		assert_int_equal(down.label, step < 2 ? JUDGE_LOW : JUDGE_PASS);
+		assert_true(up.is_critical == (step < 1) && down.is_critical == (step < 1));
+		free(up.reason);
+		free(down.reason);
+	}
 }
 
 /* ---- the exact mode ---- */
@@ -488,6 +521,7 @@ int main(void)
 		cmocka_unit_test(cleans_what_is_no_number),
 		cmocka_unit_test(removes_outliers_where_asked),
 		cmocka_unit_test(refuses_a_factor_that_is_none),
+		cmocka_unit_test(thresholds_are_inclusive),
 		cmocka_unit_test(does_not_depend_on_the_unit),
 		cmocka_unit_test(sees_small_units),
 		cmocka_unit_test(too_few_points_are_missing_data),
