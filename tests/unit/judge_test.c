@@ -354,8 +354,10 @@ static void seldom_cries_wolf(void **state)
 static void an_error_of_a_critical_metric_fails(void **state)
 {
 	struct judge_metric m;
-	struct judge_result r = {.label = JUDGE_PASS};
-	const double x = 5.0, y = 3.0;
+	const double x = 5.0, y = 3.0, zeros[5] = {0};
+	struct judge_pair pair = {"m", {&x, 1}, {zeros, COUNT(zeros)}};
+	struct judge_result r;
+	struct judge_config c;
 
 	(void)state;
 	judge_metric_init(&m, "m", JUDGE_MEAN_RATIO);
@@ -366,6 +368,11 @@ static void an_error_of_a_critical_metric_fails(void **state)
 	free(r.reason);
 	r = judged(JUDGE_EXACT, &m, &x, 1, &y, 1);
 	assert_true(r.label != JUDGE_PASS && r.is_critical);
+	free(r.reason);
+	judge_config_init(&c); /* at a level for which a point is not too few */
+	c.confidence = 0.5;
+	assert_int_equal(judge_metric(&c, &m, &pair, &r), 0);
+	assert_true(r.label == JUDGE_ERROR && r.is_critical && isnan(r.ratio));
 	free(r.reason);
 }
 

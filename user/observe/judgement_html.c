@@ -189,7 +189,7 @@ static void put_stats(FILE *out, const struct judge_result *r)
 {
 	fputs("<table class=\"small\"><thead><tr><th></th><th class=\"n\">Points</th>"
 	      "<th class=\"n\">Min</th><th class=\"n\">Mean</th><th class=\"n\">Max</th>"
-	      "<th class=\"n\">Std</th><th class=\"n\">Median</th><th class=\"n\">No numbers</th>"
+	      "<th class=\"n\">Std</th><th class=\"n\">Median</th><th class=\"n\">Not numbers</th>"
 	      "<th class=\"n\">Outliers removed</th></tr></thead><tbody>\n",
 	      out);
 	put_stats_row(out, "canary", &r->experiment, r->why.experiment_median,

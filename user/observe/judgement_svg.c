@@ -124,7 +124,7 @@ static void put_column(FILE *out, const struct span *s, const struct judge_serie
 	if (here.high > here.low)
 		fprintf(out, "L%.1f %.1f", x, y_of(s, (double)here.high));
 	else if (!*is_drawn)
-		fputs("h.01", out); /* a lone point would have no length, and not be seen */
+		fputs("h3", out); /* a lone point would have no length, and not be seen */
 	*is_drawn = true;
 }
 
