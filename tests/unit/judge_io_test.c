@@ -76,7 +76,7 @@ static void says_what_is_wrong_with_a_configuration(void **state)
 {
 #define METRIC(inner)                                                                              \
 	"{\"metrics\": [{\"name\": \"a\", \"analysisConfigurations\": {\"canary\": {" inner "}}}]" \
-											    "}"
+	"}"
 	static const struct {
 		const char *text, *heard;
 	} cases[] = {
