@@ -210,6 +210,32 @@ static int parse_reason(const char *text, const char **out)
 	return 0;
 }
 
+/* Those of `judge`. */
+static int set_judge_option(struct cli *cli, enum cli_option option, const char *value)
+{
+	switch (option) {
+	case OPT_CANARY:
+		cli->config = value;
+		break;
+	case OPT_METRICS:
+		cli->metrics = value;
+		break;
+	case OPT_FORMAT:
+		return parse_two("format", value, "json", "csv", &cli->is_csv);
+	case OPT_MODE:
+		return parse_two("mode", value, "exact", "kayenta", &cli->is_kayenta);
+	case OPT_PASS:
+		return parse_score("pass", value, &cli->pass);
+	case OPT_MARGINAL:
+		return parse_score("marginal", value, &cli->marginal);
+	case OPT_REPORT:
+		return parse_report(value, &cli->report);
+	default:
+		return 0;
+	}
+	return 0;
+}
+
 static int set_option(struct cli *cli, enum cli_option option, const char *value)
 {
 	switch (option) {
@@ -272,24 +298,8 @@ static int set_option(struct cli *cli, enum cli_option option, const char *value
 	case OPT_WEB_CONFIG:
 		cli->web_config = value;
 		break;
-	case OPT_CANARY:
-		cli->config = value;
-		break;
-	case OPT_METRICS:
-		cli->metrics = value;
-		break;
-	case OPT_FORMAT:
-		return parse_two("format", value, "json", "csv", &cli->is_csv);
-	case OPT_MODE:
-		return parse_two("mode", value, "exact", "kayenta", &cli->is_kayenta);
-	case OPT_PASS:
-		return parse_score("pass", value, &cli->pass);
-	case OPT_MARGINAL:
-		return parse_score("marginal", value, &cli->marginal);
-	case OPT_REPORT:
-		return parse_report(value, &cli->report);
-	case OPT_MAX:
-		break;
+	default:
+		return set_judge_option(cli, option, value);
 	}
 	return 0;
 }
