@@ -199,7 +199,7 @@ mv "$PINS" "${PINS%/v5}/v9"
 PINS=${PINS%/v5}/v9
 before=$(find "$PINS" -printf '%p %i\n' | sort; programs)
 expect_exit 1 build 1 apply "$LAB_TMP/serin.yaml"
-grep -q 'ABI version 9, this serin speaks 4: use the serin that made them' "$LAB_TMP/out" ||
+grep -q 'ABI version 9, this serin speaks 5: use the serin that made them' "$LAB_TMP/out" ||
 	fail "$(cat "$LAB_TMP/out")"
 expect "after a refusal" "$(find "$PINS" -printf '%p %i\n' | sort; programs)" "$before"
 lab_in client curl -sf --max-time 5 "http://$LAB_VIP4/" >/dev/null || fail "no answer"
