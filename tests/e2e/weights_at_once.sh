@@ -72,8 +72,9 @@ expect "baseline is of one that wrote it" $(($(weight_of baseline) % 2)) 0
 expect "the primary has the rest" \
 	$(($(weight_of canary) + $(weight_of baseline) + $(weight_of stable))) 100
 
+# Never the weight there is, by which nothing would change: that takes no epoch.
 same_epoch() {
-	serin weight web canary=$((40 + $1)) --expect-epoch "$epoch"
+	serin weight web canary=$((40 + $1)).$round --expect-epoch "$epoch"
 }
 for ((round = 0; round < 3; round++)); do
 	epoch=$(epoch_of)
