@@ -46,7 +46,7 @@ restart() {
 	ask_on "$LAB_TMP/answers" &
 	asking=$!
 	"$@"
-	lab_wait_for 20 has_answers "$LAB_TMP/answers"
+	lab_wait_for 60 has_answers "$LAB_TMP/answers"
 	touch "$LAB_TMP/enough"
 	wait "$asking"
 	expect "who answered" "$(sort -u "$LAB_TMP/answers")" "canary canary-2"
