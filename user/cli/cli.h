@@ -58,7 +58,7 @@ enum cli_report {
 	CLI_REPORT_MD,
 };
 
-#define OPT_BIT(option) (1u << (option))
+#define OPT_BIT(option) (UINT64_C(1) << (option))
 
 struct cli {
 	const char *dir;   /* of the pins */
@@ -97,7 +97,7 @@ struct cli_verb {
 	const char *name;
 	const char *args; /* as usage shows them */
 	const char *summary;
-	unsigned int options; /* OPT_BIT()s besides --bpffs and --help */
+	uint64_t options; /* OPT_BIT()s besides --bpffs and --help */
 	int min_args, max_args;
 	int (*run)(const struct cli *cli);
 };

@@ -55,8 +55,9 @@ static const struct option_info {
 	[OPT_REPORT] = {"output", 'o', "table|json|html|md", "how to print the result (table)"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
+_Static_assert(OPT_MAX <= 64, "a bit each");
 
-static unsigned int options_of(const struct cli_verb *verb)
+static uint64_t options_of(const struct cli_verb *verb)
 {
 	return OPT_BIT(OPT_BPFFS) | OPT_BIT(OPT_HELP) |
 	       (verb ? verb->options : OPT_BIT(OPT_VERSION) | OPT_BIT(OPT_STATE));
@@ -305,7 +306,7 @@ static int set_option(struct cli *cli, enum cli_option option, const char *value
 }
 
 /* getopt's arrays, of the options this verb takes. */
-static void make_getopt(unsigned int allowed, struct option longs[OPT_MAX + 1],
+static void make_getopt(uint64_t allowed, struct option longs[OPT_MAX + 1],
 			char shorts[2 * OPT_MAX + 3], bool stop_at_verb)
 {
 	size_t count = 0;
@@ -332,7 +333,7 @@ static void make_getopt(unsigned int allowed, struct option longs[OPT_MAX + 1],
 }
 
 /* Several options may have one letter, of which a verb takes one. */
-static int option_of(int code, unsigned int allowed)
+static int option_of(int code, uint64_t allowed)
 {
 	if (code >= 256)
 		return code - 256;
@@ -382,7 +383,7 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli *cl
 
 void cli_print_usage(const struct cli_verb *verb)
 {
-	unsigned int options = options_of(verb);
+	uint64_t options = options_of(verb);
 
 	printf("serin %s%s%s\n    %s\n\noptions:\n", verb->name, *verb->args ? " " : "", verb->args,
 	       verb->summary);
