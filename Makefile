@@ -31,6 +31,7 @@ BENCH    := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*_bench.c))
 BENCH_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 TOOL_SKEL := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tests/tools/*.bpf.c))
 FUZZ_SRC := $(wildcard user/api/*.c user/config/*.c user/model/*.c user/lib/*.c) user/store/live_json.c
+FUZZ_SRC += $(addprefix user/metrics_source/,moment.c range.c template.c)
 FUZZ_SRC += $(wildcard user/judge/*.c user/judge_io/*.c user/observe/judgement*.c) user/observe/markup.c
 OTHER    := $(addprefix $(B)/tests/other/,serin die_at.so)
 SIMULATE := $(B)/tests/simulate/sequential

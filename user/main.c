@@ -11,6 +11,11 @@
 
 #define CHANGES (OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_REASON) | OPT_BIT(OPT_STATE))
 
+#define FROM_PROMETHEUS                                                                     \
+	(OPT_BIT(OPT_PROMETHEUS) | OPT_BIT(OPT_SERVICE) | OPT_BIT(OPT_EXPERIMENT) |         \
+	 OPT_BIT(OPT_CONTROL) | OPT_BIT(OPT_START) | OPT_BIT(OPT_END) | OPT_BIT(OPT_STEP) | \
+	 OPT_BIT(OPT_SUM) | OPT_BIT(OPT_TIMEOUT) | OPT_BIT(OPT_HTTP_CONFIG))
+
 const struct cli_verb cli_verbs[] = {
 	{"check", "FILE", "validate a configuration; print every error", 0, 1, 1, cmd_check},
 	{"apply", "FILE", "load and attach if needed, make the kernel match the file", CHANGES, 1,
@@ -42,10 +47,10 @@ const struct cli_verb cli_verbs[] = {
 	 OPT_BIT(OPT_REASON) | OPT_BIT(OPT_SOCKET), 0, 0, cmd_reload},
 	{"doctor", "[FILE]", "what on this host would stop or slow Serin, and how to mend it",
 	 OPT_BIT(OPT_OUTPUT), 0, 1, cmd_doctor},
-	{"judge", "--config FILE --metrics FILE",
+	{"judge", "--config FILE --metrics FILE | --prometheus URL",
 	 "one judgement of a canary, as Kayenta's judge or closer",
 	 OPT_BIT(OPT_CANARY) | OPT_BIT(OPT_METRICS) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MODE) |
-		 OPT_BIT(OPT_PASS) | OPT_BIT(OPT_MARGINAL) | OPT_BIT(OPT_REPORT),
+		 OPT_BIT(OPT_PASS) | OPT_BIT(OPT_MARGINAL) | OPT_BIT(OPT_REPORT) | FROM_PROMETHEUS,
 	 0, 0, cmd_judge},
 	{"version", "", "the version of serin and of its maps", 0, 0, 0, cmd_version},
 	{"help", "[VERB]", "this list, or one verb's options", 0, 0, 1, cmd_help},

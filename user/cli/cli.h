@@ -48,6 +48,16 @@ enum cli_option {
 	OPT_PASS,
 	OPT_MARGINAL,
 	OPT_REPORT,
+	OPT_PROMETHEUS,
+	OPT_SERVICE,
+	OPT_EXPERIMENT,
+	OPT_CONTROL,
+	OPT_START,
+	OPT_END,
+	OPT_STEP,
+	OPT_SUM,
+	OPT_TIMEOUT,
+	OPT_HTTP_CONFIG,
 	OPT_MAX,
 };
 
@@ -89,6 +99,11 @@ struct cli {
 	bool is_kayenta;
 	double pass, marginal; /* NaN: not asked */
 	enum cli_report report;
+	const char *prometheus; /* judge: its URL; NULL: not asked */
+	const char *service, *experiment, *control;
+	const char *start, *end, *step, *timeout;
+	const char *http_config;
+	bool is_summed;
 	char **args; /* what is not an option */
 	int arg_count;
 };

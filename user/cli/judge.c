@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* judge: one judgement of a canary, from Kayenta's configuration and samples of metrics. */
+/* judge: one judgement of a canary, from Kayenta's configuration and samples of metrics, read or
+ * asked for. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/judge_prometheus.h"
 #include "cli/table.h"
 #include "config/read_file.h"
 #include "judge/explain.h"
@@ -81,6 +83,15 @@ static int read_samples(const struct cli *cli, const struct judge_config *c, str
 		error = samples_parse_json(&s, text, len, out);
 	free(text);
 	return error ? error : check_names(&s, c, out);
+}
+
+static int get_samples(const struct cli *cli, const struct canary *c, struct samples *out)
+{
+	struct source s = {strcmp(cli->config, "-") ? cli->config : "<stdin>", stderr};
+
+	if (cli->prometheus)
+		return judge_ask_prometheus(cli, &s, c, out);
+	return read_samples(cli, &c->config, out);
 }
 
 /* ---- showing ---- */
@@ -165,7 +176,7 @@ static int judge(const struct cli *cli, struct canary *canary, struct samples *s
 	int error = read_canary(cli, canary);
 
 	if (!error)
-		error = read_samples(cli, &canary->config, samples);
+		error = get_samples(cli, canary, samples);
 	if (error)
 		return error;
 	canary->config.mode = cli->is_kayenta ? JUDGE_KAYENTA : JUDGE_EXACT;
@@ -182,8 +193,9 @@ int cmd_judge(const struct cli *cli)
 	struct canary canary = {0};
 	int error, result;
 
-	if (!cli->config || !cli->metrics) {
-		log_error("--config and --metrics are needed; see `serin help judge`");
+	if (!cli->config || !cli->metrics == !cli->prometheus) {
+		log_error("--config and one of --metrics and --prometheus are needed; see `serin "
+			  "help judge`");
 		return CLI_USAGE;
 	}
 	error = judge(cli, &canary, &samples, &report);

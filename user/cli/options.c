@@ -53,6 +53,17 @@ static const struct option_info {
 	[OPT_PASS] = {"pass", 0, "SCORE", "the least score that passes (75)"},
 	[OPT_MARGINAL] = {"marginal", 0, "SCORE", "the least that is not a failure (50)"},
 	[OPT_REPORT] = {"output", 'o', "table|json|html|md", "how to print the result (table)"},
+	[OPT_PROMETHEUS] = {"prometheus", 0, "URL",
+			    "ask this one for the metrics, by their queries"},
+	[OPT_SERVICE] = {"service", 0, "NAME", "${service} in queries"},
+	[OPT_EXPERIMENT] = {"experiment", 0, "POOL", "the canary's ${pool} (canary)"},
+	[OPT_CONTROL] = {"control", 0, "POOL", "the baseline's ${pool} (baseline)"},
+	[OPT_START] = {"start", 0, "TIME", "Unix seconds, 2024-02-29T12:00:00Z, now-30m"},
+	[OPT_END] = {"end", 0, "TIME", "the same (now)"},
+	[OPT_STEP] = {"step", 0, "TIME", "a value each 15s, 1m, ... (60s)"},
+	[OPT_SUM] = {"sum", 0, NULL, "add up the series where a query finds several"},
+	[OPT_TIMEOUT] = {"timeout", 0, "TIME", "the most that one query may take (30s)"},
+	[OPT_HTTP_CONFIG] = {"http-config", 0, "FILE", "TLS, user or token for Prometheus"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
 _Static_assert(OPT_MAX <= 64, "a bit each");
@@ -211,6 +222,25 @@ static int parse_reason(const char *text, const char **out)
 	return 0;
 }
 
+/* Those that are text and nothing more. */
+static void set_text_option(struct cli *cli, enum cli_option option, const char *value)
+{
+	const char **const places[OPT_MAX] = {
+		[OPT_PROMETHEUS] = &cli->prometheus,
+		[OPT_SERVICE] = &cli->service,
+		[OPT_EXPERIMENT] = &cli->experiment,
+		[OPT_CONTROL] = &cli->control,
+		[OPT_START] = &cli->start,
+		[OPT_END] = &cli->end,
+		[OPT_STEP] = &cli->step,
+		[OPT_TIMEOUT] = &cli->timeout,
+		[OPT_HTTP_CONFIG] = &cli->http_config,
+	};
+
+	if (places[option])
+		*places[option] = value;
+}
+
 /* Those of `judge`. */
 static int set_judge_option(struct cli *cli, enum cli_option option, const char *value)
 {
@@ -231,8 +261,12 @@ static int set_judge_option(struct cli *cli, enum cli_option option, const char 
 		return parse_score("marginal", value, &cli->marginal);
 	case OPT_REPORT:
 		return parse_report(value, &cli->report);
+	case OPT_SUM:
+		cli->is_summed = true;
+		break;
 	default:
-		return 0;
+		set_text_option(cli, option, value);
+		break;
 	}
 	return 0;
 }

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns PromQL with places to fill: ${service}, ${pool} (Kayenta's ${scope}), ${start} and ${end} (Unix
+ * seconds), ${step} (a PromQL duration). Pure.
+ *
+ * A name never ends the string it is put into: in '' and "" it is escaped, after =~ and !~ as a
+ * regular expression, too, so that it matches itself alone. Outside of strings only what may be part
+ * of a metric's name is put in. "$\{" is read as "${": Spinnaker's way past its own templates.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct query_values {
+	const char *service;
+	const char *pool;
+	int64_t start_ms, end_ms, step_ms;
+};
+
+struct query_error {
+	size_t column; /* from 1, in bytes: where the "$" is */
+	char text[160];
+};
+
+/*
+ * query_expand() - the query of a template.
+ * @out: the caller's to free; unchanged on failure
+ *
+ * Returns 0; -EINVAL, with @error; or -ENOMEM.
+ */
+int query_expand(const char *template, const struct query_values *v, char **out,
+		 struct query_error *error);
