@@ -37,8 +37,9 @@ judge() {
 told() {
 	judge 1 "http://127.0.0.1:9090/$1" "${@:3}"
 	[[ ! -s out ]] || fail "a result of $1: $(cat out)"
-	grep -qF "http://127.0.0.1:9090/$1/api/v1/query_range (m of canary):" err &&
-		grep -qF "$2" err || fail "$1 does not say \"$2\": $(cat err)"
+	for words in "http://127.0.0.1:9090/$1/api/v1/query_range (m of canary):" "$2"; do
+		grep -qF "$words" err || fail "$1 does not say \"$words\": $(cat err)"
+	done
 	expect "messages of $1" "$(wc -l <err)" 1
 }
 judge 0 http://127.0.0.1:9090/right

@@ -307,7 +307,8 @@ static void wrong_access_is_told(void **state)
 	static const struct {
 		const char *text, *said;
 	} cases[] = {
-		{"basic_auth: {username: u, password_file: f, password: p}", "unknown key 'password'"},
+		{"basic_auth: {username: u, password_file: f, password: p}",
+		 "unknown key 'password'"},
 		{"basic_auth: {username: u}", "password_file"},
 		{"tls_config: {cert_file: c}", "need each other"},
 		{"authorization: {credentials_file: ''}", "must not be empty"},
