@@ -29,7 +29,8 @@ static const char style[] =
 	".pictures{display:flex;flex-wrap:wrap;gap:1rem}"
 	"svg{max-width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:#333}"
 	".axis{stroke:#777;fill:none}.canary{fill:#d97706;stroke:#92400e;stroke-width:.5}"
-	".baseline{fill:url(#hatch);stroke:#1f5fa8;stroke-width:.5}"
+	".baseline{fill:#dce8f5;stroke:#1f5fa8;stroke-width:.5}"
+	".stripes{fill:none;stroke:#1f5fa8;stroke-dasharray:2 3;stroke-dashoffset:2}"
 	".line{fill:none;stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round;"
 	"stroke-opacity:.8}"
 	".baseline.line{stroke-dasharray:5 4}.median{stroke:#000;stroke-width:2;"
@@ -227,12 +228,11 @@ int judgement_write_html(const struct judgement *j, FILE *out)
 		"<meta name=\"viewport\" content=\"width=device-width\">"
 		"<title>Canary: %s, %g</title>\n<style>%s</style></head><body>\n",
 		judge_verdict_name(j->report->score.verdict), j->report->score.score, style);
-	judgement_svg_defs(out);
 	put_verdict(out, j);
 	put_groups(out, j->report);
 	put_table(out, j);
 	fputs("<p class=\"small\">Below, over time: canary a whole line, baseline a dashed one. "
-	      "Spread: canary full and upwards, baseline hatched and downwards, medians dotted."
+	      "Spread: canary full and upwards, baseline striped and downwards, medians dotted."
 	      "</p>\n",
 	      out);
 	for (size_t i = 0; i < j->report->result_count; i++)

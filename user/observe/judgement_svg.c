@@ -11,6 +11,7 @@
 #define TOP	 10
 #define BOTTOM	 22
 #define BINS	 32
+#define BIN_GAP	 0.6
 #define COLUMNS	 (WIDTH - LEFT - RIGHT)
 #define ACROSS	 ((double)COLUMNS)
 #define DOWN	 ((double)(HEIGHT - TOP - BOTTOM))
@@ -86,16 +87,6 @@ static void put_frame(FILE *out)
 static void put_nothing(FILE *out)
 {
 	put_text(out, LEFT + ACROSS / 2, TOP + DOWN / 2, "middle", "no values");
-}
-
-void judgement_svg_defs(FILE *out)
-{
-	fputs("<svg width=\"0\" height=\"0\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" "
-	      "width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" "
-	      "patternTransform=\"rotate(45)\"><rect width=\"5\" height=\"5\" fill=\"#dce8f5\"/>"
-	      "<path d=\"M0 0V5\" stroke=\"#1f5fa8\" "
-	      "stroke-width=\"2.4\"/></pattern></defs></svg>\n",
-	      out);
 }
 
 /* ---- over time ---- */
@@ -189,6 +180,11 @@ static void count_bins(const struct span *s, const struct judge_series *series, 
 	}
 }
 
+static double bin_height(const struct histogram *h, int bin, double greatest)
+{
+	return greatest > 0.0 ? h->share[bin] / greatest * (DOWN / 2 - 2) : 0.0;
+}
+
 /* Upwards from the middle, or with @sign -1 downwards. */
 static void put_bins(FILE *out, const struct histogram *h, double greatest, int sign,
 		     const char *class)
@@ -196,15 +192,29 @@ static void put_bins(FILE *out, const struct histogram *h, double greatest, int 
 	double middle = TOP + DOWN / 2, width = ACROSS / BINS;
 
 	for (int bin = 0; bin < BINS; bin++) {
-		double high = greatest > 0.0 ? h->share[bin] / greatest * (DOWN / 2 - 2) : 0.0;
+		double high = bin_height(h, bin, greatest);
 
 		if (high > 0.0)
 			fprintf(out,
 				"<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
 				"height=\"%.1f\"/>",
 				class, LEFT + bin * width, sign > 0 ? middle - high : middle,
-				width - 0.6, high);
+				width - BIN_GAP, high);
 	}
+}
+
+/* Over bins that go downwards. Each is a dashed stroke as wide as the bin, from the middle on: so the
+ * stripes of all lie on the same lines. */
+static void put_stripes(FILE *out, const struct histogram *h, double greatest)
+{
+	double middle = TOP + DOWN / 2, width = ACROSS / BINS;
+
+	fprintf(out, "<path class=\"stripes\" stroke-width=\"%.1f\" d=\"", width - BIN_GAP);
+	for (int bin = 0; bin < BINS; bin++)
+		if (h->share[bin] > 0.0)
+			fprintf(out, "M%.1f %.1fv%.1f", LEFT + bin * width + (width - BIN_GAP) / 2,
+				middle, bin_height(h, bin, greatest));
+	fputs("\"/>", out);
 }
 
 static void put_median(FILE *out, const struct span *s, double median, int sign)
@@ -229,6 +239,7 @@ void judgement_svg_spread(FILE *out, const struct judge_pair *pair, const struct
 		count_bins(&s, &pair->control, &control, &greatest);
 		put_bins(out, &experiment, greatest, 1, "canary");
 		put_bins(out, &control, greatest, -1, "baseline");
+		put_stripes(out, &control, greatest);
 		put_median(out, &s, why->experiment_median, 1);
 		put_median(out, &s, why->control_median, -1);
 		put_number(out, LEFT, HEIGHT - 7, "start", s.low);

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Owns the pictures of a judgement's samples, as SVG inside HTML. Canary and baseline differ by shape
- * (whole against dashed, full against hatched), not by colour alone. */
+ * (whole against dashed, full against striped), not by colour alone. */
 #pragma once
 
 #include <stdio.h>
 
 #include "judge/judge.h"
 
-/* What the pictures share, once a page: the hatching. */
-void judgement_svg_defs(FILE *out);
 /* Both sides over time. */
 void judgement_svg_series(FILE *out, const struct judge_pair *pair);
 /* How both sides' values are spread: canary upwards, baseline downwards, medians marked. */
