@@ -11,10 +11,9 @@
 #include "judge_io/canary.h"
 #include "judge_io/report.h"
 #include "judge_io/samples.h"
+#include "lib/count_of.h"
 #include "judge_lab.h"
 #include "observe/judgement.h"
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 /* What was said of a text, after it has been read. */
 struct heard {
@@ -103,7 +102,7 @@ static void says_what_is_wrong_with_a_configuration(void **state)
 	struct heard h;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		listen(&h);
 		assert_int_equal(canary_parse(&h.source, cases[i].text, strlen(cases[i].text), &c),
 				 -EINVAL);
@@ -171,7 +170,7 @@ static void says_what_is_wrong_with_pairs(void **state)
 	struct heard h;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		listen(&h);
 		assert_int_equal(
 			samples_parse_json(&h.source, cases[i].text, strlen(cases[i].text), &s),
@@ -231,7 +230,7 @@ static void says_what_is_wrong_with_csv(void **state)
 	struct heard h;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		listen(&h);
 		assert_int_equal(
 			samples_parse_csv(&h.source, cases[i].text, strlen(cases[i].text), &s),

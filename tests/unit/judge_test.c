@@ -13,10 +13,10 @@
 #include "judge/explain.h"
 #include "judge/interval.h"
 #include "judge/rank_sum.h"
+#include "lib/count_of.h"
 #include "judge_lab.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
-#define MANY	     1000000
+#define MANY 1000000
 
 static uint64_t random_state;
 
@@ -74,14 +74,14 @@ static void sorts_in_the_order_of_doubles(void **state)
 	double *many = calloc(5000, sizeof(double));
 
 	(void)state;
-	assert_int_equal(judge_sort(few, COUNT(few)), 0);
+	assert_int_equal(judge_sort(few, COUNT_OF(few)), 0);
 	assert_true(few[0] == -INFINITY && few[1] == -1.0 && few[2] == -5e-324);
 	assert_true(signbit(few[3]) && few[3] == 0.0 && !signbit(few[4]) && few[5] == 5e-324);
 	assert_true(few[6] == 3.0 && few[7] == INFINITY && isnan(few[8]));
 	random_state = 1;
 	for (size_t i = 0; i < 5000; i++)
 		many[i] = i % 7 ? (uniform() - 0.5) * pow(10.0, floor(uniform() * 600.0 - 300.0))
-				: few[i % COUNT(few)];
+				: few[i % COUNT_OF(few)];
 	assert_int_equal(judge_sort(many, 5000), 0);
 	for (size_t i = 1; i < 5000; i++)
 		assert_true(many[i - 1] <= many[i] || isnan(many[i]));
@@ -109,7 +109,7 @@ static void describes_nothing_and_one(void **state)
 static void cleans_what_is_no_number(void **state)
 {
 	const double values[] = {1.0, NAN, INFINITY, 2.0};
-	struct judge_series in = {values, COUNT(values)};
+	struct judge_series in = {values, COUNT_OF(values)};
 	struct judge_side side;
 
 	(void)state;
@@ -127,12 +127,12 @@ static void cleans_what_is_no_number(void **state)
 static void removes_outliers_where_asked(void **state)
 {
 	double values[200];
-	struct judge_series in = {values, COUNT(values)};
+	struct judge_series in = {values, COUNT_OF(values)};
 	struct judge_metric m;
 	struct judge_side side;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(values); i++)
+	for (size_t i = 0; i < COUNT_OF(values); i++)
 		values[i] = (double)(i % 10);
 	values[5] = 1e6;
 	judge_metric_init(&m, "m", JUDGE_MEAN_RATIO);
@@ -140,7 +140,7 @@ static void removes_outliers_where_asked(void **state)
 		m.removes_outliers = asked;
 		assert_int_equal(judge_clean_values(&in, JUDGE_NAN_REMOVE, false, &side), 0);
 		assert_int_equal(judge_clean_finish(&m, &side), 0);
-		assert_int_equal(side.count, COUNT(values) - (size_t)asked);
+		assert_int_equal(side.count, COUNT_OF(values) - (size_t)asked);
 		assert_int_equal(side.dropped.outliers, asked);
 		assert_true(side.sorted[side.count - 1] == (asked ? 9.0 : 1e6));
 		judge_side_fini(&side);
@@ -174,7 +174,7 @@ static void thresholds_are_inclusive(void **state)
 	struct judge_metric m;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(x); i++) {
+	for (size_t i = 0; i < COUNT_OF(x); i++) {
 		y[i] = (double)(10 + i);
 		x[i] = 2.0 * y[i];
 	}
@@ -187,8 +187,8 @@ static void thresholds_are_inclusive(void **state)
 		m.allowed_decrease = step < 2 ? 0.5 : nextafter(0.5, 0.0);
 		m.critical_increase = step < 1 ? 2.0 : nextafter(2.0, 3.0);
 		m.critical_decrease = step < 1 ? 0.5 : nextafter(0.5, 0.0);
-		up = judged(JUDGE_KAYENTA, &m, x, COUNT(x), y, COUNT(y));
-		down = judged(JUDGE_KAYENTA, &m, y, COUNT(y), x, COUNT(x));
+		up = judged(JUDGE_KAYENTA, &m, x, COUNT_OF(x), y, COUNT_OF(y));
+		down = judged(JUDGE_KAYENTA, &m, y, COUNT_OF(y), x, COUNT_OF(x));
 		assert_true(up.ratio == 2.0 && down.ratio == 0.5);
 		assert_int_equal(up.label, step < 2 ? JUDGE_HIGH : JUDGE_PASS);
 		assert_int_equal(down.label, step < 2 ? JUDGE_LOW : JUDGE_PASS);
@@ -274,11 +274,11 @@ static void an_open_interval_shows_nothing(void **state)
 	struct judge_result r;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(y); i++)
+	for (size_t i = 0; i < COUNT_OF(y); i++)
 		y[i] = (double)(i + 1);
-	assert_int_equal(label_of(JUDGE_KAYENTA, x, 2, y, COUNT(y)), JUDGE_HIGH);
+	assert_int_equal(label_of(JUDGE_KAYENTA, x, 2, y, COUNT_OF(y)), JUDGE_HIGH);
 	judge_metric_init(&m, "m", JUDGE_MEAN_RATIO);
-	r = judged(JUDGE_EXACT, &m, x, 2, y, COUNT(y));
+	r = judged(JUDGE_EXACT, &m, x, 2, y, COUNT_OF(y));
 	assert_int_equal(r.label, JUDGE_PASS);
 	assert_true(r.why.rule == JUDGE_RULE_INTERVAL && r.why.shift.is_low_clamped);
 	free(r.reason);
@@ -353,7 +353,7 @@ static void an_error_of_a_critical_metric_fails(void **state)
 {
 	struct judge_metric m;
 	const double x = 5.0, y = 3.0, zeros[5] = {0};
-	struct judge_pair pair = {"m", {&x, 1}, {zeros, COUNT(zeros)}};
+	struct judge_pair pair = {"m", {&x, 1}, {zeros, COUNT_OF(zeros)}};
 	struct judge_result r;
 	struct judge_config c;
 
@@ -394,7 +394,7 @@ static void every_label_is_explained(void **state)
 
 	(void)state;
 	judge_metric_init(&m, "m", JUDGE_MEAN_RATIO);
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct judge_result r =
 			judged(JUDGE_EXACT, &m, cases[i].x, cases[i].m, cases[i].y, cases[i].n);
 
@@ -414,7 +414,7 @@ static void no_number_is_too_great_or_small(void **state)
 
 	(void)state;
 	judge_metric_init(&m, "m", JUDGE_MEAN_RATIO);
-	for (size_t s = 0; s < COUNT(scales); s++) {
+	for (size_t s = 0; s < COUNT_OF(scales); s++) {
 		struct judge_result r;
 
 		for (size_t i = 0; i < 40; i++) {
@@ -466,7 +466,7 @@ static void quantiles_reach_the_tails(void **state)
 	assert_true(judge_normal_quantile(0.0) == -INFINITY);
 	assert_true(judge_normal_quantile(1.0) == INFINITY);
 	assert_true(isnan(judge_normal_quantile(NAN)) && isnan(judge_normal_quantile(-1.0)));
-	for (size_t i = 0; i < COUNT(tails); i++) {
+	for (size_t i = 0; i < COUNT_OF(tails); i++) {
 		double back = erfc(-judge_normal_quantile(tails[i]) * M_SQRT1_2) / 2.0;
 
 		assert_true(fabs(back / tails[i] - 1.0) < 1e-11);

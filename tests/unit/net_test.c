@@ -8,9 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "lib/count_of.h"
 #include "lib/net.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
 static void test_addresses_are_read_and_written(void **state)
 {

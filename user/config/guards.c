@@ -5,9 +5,8 @@
 
 #include "config/duration.h"
 #include "config/values.h"
+#include "lib/count_of.h"
 #include "model/model.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
 static const struct value_number failures = {
 	.min = 1, .max = MODEL_BREAKER_FAILURES_MAX, .size = sizeof(uint32_t)};

@@ -7,9 +7,9 @@
 
 #include "config/duration.h"
 #include "config/values.h"
+#include "lib/count_of.h"
 #include "model/model.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 #define NUMBER(type, member, least, most) \
 	(&(const struct value_number){    \
 		.min = (least), .max = (most), .size = sizeof(((type *)NULL)->member)})

@@ -8,10 +8,10 @@
 #include "config/service.h"
 #include "config/validate.h"
 #include "config/values.h"
+#include "lib/count_of.h"
 #include "model/model.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
-#define INTERFACES_MAX	(SERIN_MAX_PORTS - 1) /* index 0 is no port */
+#define INTERFACES_MAX (SERIN_MAX_PORTS - 1) /* index 0 is no port */
 
 static void read_version(struct reader *r, const struct node *value, const struct schema_field *f,
 			 void *object)

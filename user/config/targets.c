@@ -6,10 +6,9 @@
 
 #include "config/service.h"
 #include "config/values.h"
+#include "lib/count_of.h"
 #include "lib/net.h"
 #include "model/model.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
 /* A prefix that could be read, and where it stands. */
 struct prefix {

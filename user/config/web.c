@@ -8,8 +8,7 @@
 #include "config/config.h"
 #include "config/read_file.h"
 #include "config/values.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+#include "lib/count_of.h"
 
 #define USERS_MAX     1000
 #define FILE_SIZE_MAX ((size_t)1 << 20)

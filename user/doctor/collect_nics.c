@@ -9,6 +9,7 @@
 
 #include "dataplane/dataplane.h"
 #include "doctor/sysctl.h"
+#include "lib/count_of.h"
 #include "lib/ethtool.h"
 #include "lib/netdev.h"
 #include "lib/rtnl.h"
@@ -26,8 +27,6 @@ static const char *const generic_drivers[] = {
 	"bridge", "macvlan", "vxlan",  "802.1Q VLAN Support", "dummy", "ifb", "e1000e", "e1000",
 	"r8169",  "tg3",     "ipvlan", "wireguard",	      "team",
 };
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static bool is_among(const char *name, const char *const *list, size_t count)
 {
@@ -52,9 +51,9 @@ static void collect_xdp(const struct rtnl_link *link, struct doctor_nic *n)
 	if (!netdev_xdp_features(link->ifindex, &features)) {
 		n->has_native_xdp = features & NETDEV_XDP_NATIVE ? FACT_YES : FACT_NO;
 		n->takes_frags = features & NETDEV_XDP_FRAGS ? FACT_YES : FACT_NO;
-	} else if (is_among(n->driver, native_drivers, COUNT(native_drivers))) {
+	} else if (is_among(n->driver, native_drivers, COUNT_OF(native_drivers))) {
 		n->has_native_xdp = FACT_YES;
-	} else if (is_among(n->driver, generic_drivers, COUNT(generic_drivers))) {
+	} else if (is_among(n->driver, generic_drivers, COUNT_OF(generic_drivers))) {
 		n->has_native_xdp = FACT_NO;
 	}
 }
@@ -169,7 +168,7 @@ static int collect_any(const struct rtnl_link *link, void *arg)
 	struct doctor_nic *n;
 
 	if (!link->is_up || link->kind == RTNL_LINK_VLAN || ethtool_driver(link->name, driver) ||
-	    is_among(driver, others, COUNT(others)))
+	    is_among(driver, others, COUNT_OF(others)))
 		return 0;
 	n = add_nic(c, link->name);
 	if (n)
