@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Wrong configurations: each mistake gives its error, at its place, and no other. */
 #include "config_lab.h"
+#include "config_texts.h"
 
 #define SECOND(name, vip, address)                              \
 	"- {name: " name ", vip: " vip ", port: 80, pools: [\n" \
@@ -35,8 +36,7 @@ static void test_yaml(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static void test_embedded_nul(void **state)
@@ -97,8 +97,7 @@ static void test_keys_and_types(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static void test_top(void **state)
@@ -139,8 +138,7 @@ static void test_top(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 #define NAMED(name)	 TOP "services:\n" SECOND(name, "192.0.2.1", "10.0.0.1")
@@ -215,8 +213,7 @@ static void test_values(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static void test_one_service(void **state)
@@ -265,8 +262,7 @@ static void test_one_service(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static void test_two_services(void **state)
@@ -285,8 +281,7 @@ static void test_two_services(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static int write_sharers(char *text, size_t size, unsigned int count)

@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Ways to the backends: what is read of them, and what does not go together. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "config/config.h"
 #include "lib/net.h"
-#include "model/model.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+#include "config_lab.h"
 
 /* A service of four lines from line 4, and its backends on line 8; what follows is line 9. */
 #define TOP "version: 1\ninterfaces: [eth0]\nservices:\n"
@@ -31,18 +21,6 @@
 #define SECOND(protocol, settings)                                                              \
 	"- {name: b, vip: 192.0.2.20, port: 80, protocol: " protocol ", " settings ", pools:\n" \
 	"    [{name: stable, backends: [{address: 10.0.0.21}]}]}\n"
-
-static struct model *parse(const char *text)
-{
-	struct config_errors errors = {0};
-	struct model *m = NULL;
-
-	if (config_parse(text, strlen(text), &m, &errors))
-		fail_msg("%s\n%zu:%zu: %s", text, errors.list[0].line, errors.list[0].column,
-			 errors.list[0].message);
-	config_errors_fini(&errors);
-	return m;
-}
 
 static void assert_source(const struct model_source *source, const char *prefix, uint8_t len)
 {
@@ -157,29 +135,6 @@ static void test_sources_that_do_not_meet(void **state)
 
 /* ---- what is wrong ---- */
 
-struct wrong {
-	const char *text;
-	size_t line, column;
-	const char *message; /* a part of it */
-};
-
-static void assert_wrong(const struct wrong *w)
-{
-	struct config_errors errors = {0};
-	struct model *m = NULL;
-	int err = config_parse(w->text, strlen(w->text), &m, &errors);
-
-	if (err != -EINVAL || errors.count != 1 || errors.list[0].line != w->line ||
-	    errors.list[0].column != w->column || !strstr(errors.list[0].message, w->message)) {
-		print_error("%s\nwanted %zu:%zu: %s\n", w->text, w->line, w->column, w->message);
-		for (size_t i = 0; i < errors.count; i++)
-			print_error("   got %zu:%zu: %s\n", errors.list[i].line,
-				    errors.list[i].column, errors.list[i].message);
-		fail();
-	}
-	config_errors_fini(&errors);
-}
-
 static void test_keys_of_another_mode(void **state)
 {
 	static const struct wrong wrong[] = {
@@ -198,8 +153,7 @@ static void test_keys_of_another_mode(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static void test_values(void **state)
@@ -248,8 +202,7 @@ static void test_values(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static void test_fullnat_sources(void **state)
@@ -269,8 +222,7 @@ static void test_fullnat_sources(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static void test_tunnel_sources(void **state)
@@ -284,8 +236,7 @@ static void test_tunnel_sources(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static void test_backends(void **state)
@@ -307,8 +258,7 @@ static void test_backends(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 #define FULLNAT_FROM(ports) FULLNAT "  source_addresses: [10.1.0.9, 10.1.0.1]\n" ports
@@ -340,8 +290,7 @@ static void test_sources_that_meet_others(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 /* The widest range is not the one before: 2000-9999 holds 2100-2199 and 5000-5999 both. */

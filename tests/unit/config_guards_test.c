@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What guards pools, told wrongly. */
 #include "config_lab.h"
+#include "config_texts.h"
 
 static void test_guards(void **state)
 {
@@ -20,8 +21,7 @@ static void test_guards(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 int main(void)

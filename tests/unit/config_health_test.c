@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* How backends are checked: what is read, what a pool has of its service, and what is refused. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "config/config.h"
 #include "config/duration.h"
-#include "model/model.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+#include "config_lab.h"
 
 /* The service's own keys are on line 9, its second pool's on line 8. */
 #define TOP                                                        \
@@ -23,18 +12,6 @@
 #define OTHER(keys)  TOP "   {name: canary, backends: [{address: 10.0.0.21}]" keys "}]\n"
 #define SERVICE(key) OTHER("") "  " key "\n"
 #define CHECK(keys)  SERVICE("health_check: {" keys "}")
-
-static struct model *parse(const char *text)
-{
-	struct config_errors errors = {0};
-	struct model *m = NULL;
-
-	if (config_parse(text, strlen(text), &m, &errors))
-		fail_msg("%s\n%zu:%zu: %s", text, errors.list[0].line, errors.list[0].column,
-			 errors.list[0].message);
-	config_errors_fini(&errors);
-	return m;
-}
 
 static void test_defaults(void **state)
 {
@@ -166,29 +143,6 @@ static void test_outlier(void **state)
 
 /* ---- what is wrong ---- */
 
-struct wrong {
-	const char *text;
-	size_t line, column;
-	const char *message; /* a part of it */
-};
-
-static void assert_wrong(const struct wrong *w)
-{
-	struct config_errors errors = {0};
-	struct model *m = NULL;
-	int err = config_parse(w->text, strlen(w->text), &m, &errors);
-
-	if (err != -EINVAL || errors.count != 1 || errors.list[0].line != w->line ||
-	    errors.list[0].column != w->column || !strstr(errors.list[0].message, w->message)) {
-		print_error("%s\nwanted %zu:%zu: %s\n", w->text, w->line, w->column, w->message);
-		for (size_t i = 0; i < errors.count; i++)
-			print_error("   got %zu:%zu: %s\n", errors.list[i].line,
-				    errors.list[i].column, errors.list[i].message);
-		fail();
-	}
-	config_errors_fini(&errors);
-}
-
 static void test_errors(void **state)
 {
 	static const struct wrong wrong[] = {
@@ -230,8 +184,7 @@ static void test_errors(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static void test_durations(void **state)

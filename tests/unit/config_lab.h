@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Owns what the tests of wrong configurations begin with, and what is asked of an error. For inclusion
- * by one test program each. */
+/* Owns how the tests of configurations read one that is right, and what they ask of the error of one that
+ * is wrong. For inclusion by one test program each. */
 #pragma once
 
 #include <errno.h>
@@ -14,16 +14,23 @@
 #include <cmocka.h>
 
 #include "config/config.h"
+#include "lib/count_of.h"
 #include "model/model.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+/* What must be right; the caller frees it. */
+static inline struct model *parse(const char *text)
+{
+	struct config_errors errors = {0};
+	struct model *m = NULL;
+	int err = config_parse(text, strlen(text), &m, &errors);
 
-/* What is written after TOP is line 3; after SERVICE 7, GOOD 10, CANARY 12. */
-#define TOP		    "version: 1\ninterfaces: [eth0]\n"
-#define SERVICE		    TOP "services:\n- name: web\n  vip: 192.0.2.10\n  port: 80\n"
-#define POOL(name, address) "  - name: " name "\n    backends: [{address: " address "}]\n"
-#define GOOD		    SERVICE "  pools:\n" POOL("stable", "10.0.0.11")
-#define CANARY		    GOOD "  - name: canary\n    backends: [{address: 10.0.0.21}]\n"
+	if (err || errors.count || !m)
+		fail_msg("%s\n%zu:%zu: %s", text, errors.count ? errors.list[0].line : 0,
+			 errors.count ? errors.list[0].column : 0,
+			 errors.count ? errors.list[0].message : "?");
+	config_errors_fini(&errors);
+	return m;
+}
 
 struct wrong {
 	const char *text;
@@ -47,4 +54,10 @@ static inline void assert_wrong(const struct wrong *w)
 	}
 	assert_null(m);
 	config_errors_fini(&errors);
+}
+
+static inline void assert_all_wrong(const struct wrong *wrong, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		assert_wrong(&wrong[i]);
 }

@@ -1,35 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Right configurations, and percentages; the wrong ones are in config_errors_test.c. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "config/config.h"
 #include "lib/net.h"
-#include "model/model.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
-
-static struct model *parse(const char *text)
-{
-	struct config_errors errors = {0};
-	struct model *m = NULL;
-	int err = config_parse(text, strlen(text), &m, &errors);
-
-	for (size_t i = 0; i < errors.count; i++)
-		print_error("%zu:%zu: %s\n", errors.list[i].line, errors.list[i].column,
-			    errors.list[i].message);
-	assert_int_equal(err, 0);
-	assert_int_equal(errors.count, 0);
-	assert_non_null(m);
-	config_errors_fini(&errors);
-	return m;
-}
+#include "config_lab.h"
 
 static void assert_address(const struct in6_addr *address, const char *text)
 {
