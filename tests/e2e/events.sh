@@ -4,18 +4,11 @@
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
+# shellcheck source=../../scripts/lab_events.sh
+. "$(dirname "$0")/../../scripts/lab_events.sh"
 
 lab_init
-lab_topology one stable:1
-lab_nginx "${LAB_BACKENDS[@]}"
-ip -n "$LAB-lb" address add 10.0.1.200/24 dev eth0
-{
-	lab_config eth0
-	LAB_KEYS='forwarding: fullnat
-source_addresses: [10.0.1.200]
-source_ports: 5001-5016'
-	lab_service tight "$LAB_VIP4" "$LAB_PORT/tcp" connection stable
-} >"$LAB_TMP/serin.yaml"
+events_topology
 expect_exit 1 serin events
 serin apply "$LAB_TMP/serin.yaml"
 expect "events before any" "$(serin events -o json)" ""
@@ -26,10 +19,6 @@ expect_exit 2 serin events --since soon
 follow() {
 	lab_start lb "$LAB_BUILD/serin" --bpffs "$LAB_TMP/bpf/serin" events -f "${@:2}" \
 		>"$LAB_TMP/$1" 2>"$LAB_TMP/$1.errors"
-}
-ask() {
-	lab_in client curl -sf --connect-timeout 0.2 --max-time 2 "http://$LAB_VIP4:$LAB_PORT/" \
-		-o /dev/null
 }
 # has_event FILE: more than there were, after one more try of a client's.
 has_event() {

@@ -5,18 +5,11 @@
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
+# shellcheck source=../../scripts/lab_events.sh
+. "$(dirname "$0")/../../scripts/lab_events.sh"
 
 lab_init
-lab_topology one stable:1
-lab_nginx "${LAB_BACKENDS[@]}"
-ip -n "$LAB-lb" address add 10.0.1.200/24 dev eth0
-{
-	lab_config eth0
-	LAB_KEYS='forwarding: fullnat
-source_addresses: [10.0.1.200]
-source_ports: 5001-5016'
-	lab_service tight "$LAB_VIP4" "$LAB_PORT/tcp" connection stable
-} >"$LAB_TMP/serin.yaml"
+events_topology
 lab_start lb "$LAB_BUILD/serin" --bpffs "$LAB_TMP/bpf/serin" agent -c "$LAB_TMP/serin.yaml" \
 	2>"$LAB_TMP/agent.log"
 agent=$LAB_PID
@@ -36,10 +29,6 @@ for name in one two three; do
 	followers+=("$LAB_PID")
 	lab_wait_for 5 grep -q ' 200 ' "$LAB_TMP/$name.head"
 done
-ask() {
-	lab_in client curl -sf --connect-timeout 0.2 --max-time 2 "http://$LAB_VIP4:$LAB_PORT/" \
-		-o /dev/null
-}
 has_event() {
 	ask || true
 	[[ -s $LAB_TMP/one ]]

@@ -5,32 +5,13 @@
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
+# shellcheck source=../../scripts/lab_store.sh
+. "$(dirname "$0")/../../scripts/lab_store.sh"
 
 lab_init
-lab_topology one stable:1 canary:1
-lab_nginx "${LAB_BACKENDS[@]}"
-{
-	lab_config eth0
-	lab_service web "$LAB_VIP4" 80/tcp client canary=5 stable
-} >"$LAB_TMP/serin.yaml"
+store_topology
 serin apply "$LAB_TMP/serin.yaml" >/dev/null
 
-weight() {
-	serin status -o json | jq '.services[0].pools[0].weight | round'
-}
-kept() {
-	serin history web --limit 1 -o json | jq '.after.weights.canary'
-}
-# shift_unkept PERCENT WHY: in force, not kept, said in one line.
-shift_unkept() {
-	local before
-	before=$(kept)
-	serin weight web canary="$1" >/dev/null 2>"$LAB_TMP/said" || fail "weight: $(cat "$LAB_TMP/said")"
-	expect "weight" "$(weight)" "$1"
-	expect "lines" "$(wc -l <"$LAB_TMP/said")" 1
-	grep -q "cannot be written: .*$2.*not in the history" "$LAB_TMP/said" || fail "$(cat "$LAB_TMP/said")"
-	expect "what is kept" "$(kept)" "$before"
-}
 load_start "$LAB_TMP/load" "$LAB_VIP4" 80 --count 2000 --concurrency 8
 load=$LAB_PID
 
