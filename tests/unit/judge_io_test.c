@@ -38,6 +38,11 @@ static void expect_heard(struct heard *h, const char *wanted)
 	free(h->text);
 }
 
+/* A text that is refused, and a part of what is said of it. */
+struct refused {
+	const char *text, *heard;
+};
+
 /* ---- the configuration ---- */
 
 static void reads_what_is_said_of_a_metric(void **state)
@@ -76,9 +81,7 @@ static void says_what_is_wrong_with_a_configuration(void **state)
 #define METRIC(inner)                                                                              \
 	"{\"metrics\": [{\"name\": \"a\", \"analysisConfigurations\": {\"canary\": {" inner "}}}]" \
 	"}"
-	static const struct {
-		const char *text, *heard;
-	} cases[] = {
+	static const struct refused cases[] = {
 		{"{\n  \"metrics\": [}\n", "in:2:15: error: "},
 		{"{\"metrics\": [], \"metrics\": []}", "in:1:"},
 		{"[]", "in: error: $: must be"},
@@ -127,6 +130,31 @@ static void warns_of_words_that_mean_nothing(void **state)
 
 /* ---- samples ---- */
 
+typedef int samples_parser(const struct source *s, const char *text, size_t len,
+			   struct samples *out);
+
+static void read_silently(samples_parser *parse, const char *text, struct samples *out)
+{
+	struct heard h;
+
+	listen(&h);
+	assert_int_equal(parse(&h.source, text, strlen(text), out), 0);
+	expect_heard(&h, "");
+}
+
+static void expect_refused(samples_parser *parse, const struct refused *cases, size_t count)
+{
+	struct samples s;
+	struct heard h;
+
+	for (size_t i = 0; i < count; i++) {
+		listen(&h);
+		assert_int_equal(parse(&h.source, cases[i].text, strlen(cases[i].text), &s),
+				 -EINVAL);
+		expect_heard(&h, cases[i].heard);
+	}
+}
+
 static void reads_pairs(void **state)
 {
 	static const char text[] =
@@ -134,12 +162,9 @@ static void reads_pairs(void **state)
 		"{\"experiment\": [1, 2.5, null, \"NaN\", \"Infinity\", 18446744073709551616], "
 		"\"control\": []}}]";
 	struct samples s;
-	struct heard h;
 
 	(void)state;
-	listen(&h);
-	assert_int_equal(samples_parse_json(&h.source, text, strlen(text), &s), 0);
-	expect_heard(&h, "");
+	read_silently(samples_parse_json, text, &s);
 	assert_true(s.count == 1 && s.pairs[0].control.count == 0);
 	assert_int_equal(s.pairs[0].experiment.count, 6);
 	assert_true(s.pairs[0].experiment.values[1] == 2.5);
@@ -153,9 +178,7 @@ static void reads_pairs(void **state)
 
 static void says_what_is_wrong_with_pairs(void **state)
 {
-	static const struct {
-		const char *text, *heard;
-	} cases[] = {
+	static const struct refused cases[] = {
 		{"[{\"name\": \"a\",}]", "in:1:15: error: "},
 		{"{}", "$: must be a list"},
 		{"[{\"name\": \"a\"}]", "$[0].values: must be an object"},
@@ -166,17 +189,9 @@ static void says_what_is_wrong_with_pairs(void **state)
 		 "$[0].values.control[0]:"},
 		{"[1e999]", "in:1:"},
 	};
-	struct samples s;
-	struct heard h;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		listen(&h);
-		assert_int_equal(
-			samples_parse_json(&h.source, cases[i].text, strlen(cases[i].text), &s),
-			-EINVAL);
-		expect_heard(&h, cases[i].heard);
-	}
+	expect_refused(samples_parse_json, cases, COUNT_OF(cases));
 }
 
 static void reads_csv(void **state)
@@ -190,12 +205,9 @@ static void reads_csv(void **state)
 				   "10,c,baseline,-2e3\n"
 				   "10,c,control,NaN";
 	struct samples s;
-	struct heard h;
 
 	(void)state;
-	listen(&h);
-	assert_int_equal(samples_parse_csv(&h.source, text, sizeof(text) - 1, &s), 0);
-	expect_heard(&h, "");
+	read_silently(samples_parse_csv, text, &s);
 	assert_int_equal(s.count, 2);
 	assert_string_equal(s.pairs[0].name, "a,\"b\"");
 	assert_int_equal(s.pairs[0].experiment.count, 3);
@@ -210,9 +222,7 @@ static void reads_csv(void **state)
 static void says_what_is_wrong_with_csv(void **state)
 {
 #define HEAD "name,pool,time,value\n"
-	static const struct {
-		const char *text, *heard;
-	} cases[] = {
+	static const struct refused cases[] = {
 		{"", "in:1:1: error: there is no row"},
 		{"name,pool,time\n", "in:1:1: error: the first row must name"},
 		{HEAD "a,canary,1\n", "in:2:1: error: this row has too few fields"},
@@ -226,17 +236,9 @@ static void says_what_is_wrong_with_csv(void **state)
 		{HEAD "\xff,canary,1,2\n", "in:2:1: error: the name must be UTF-8"},
 		{HEAD ",,,,,,,,,,,,,,,,,,,\n", "error: too many fields"},
 	};
-	struct samples s;
-	struct heard h;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		listen(&h);
-		assert_int_equal(
-			samples_parse_csv(&h.source, cases[i].text, strlen(cases[i].text), &s),
-			-EINVAL);
-		expect_heard(&h, cases[i].heard);
-	}
+	expect_refused(samples_parse_csv, cases, COUNT_OF(cases));
 }
 
 /* ---- reports ---- */
