@@ -328,7 +328,7 @@ static void *follow(void *arg)
 static void test_cpus_send_while_others_read(void **state)
 {
 	struct dataplane *dp;
-	pthread_t senders[THREADS], followers[THREADS];
+	pthread_t threads[2 * THREADS];
 	struct sender s[THREADS];
 	struct follower f[THREADS] = {};
 	uint64_t sent;
@@ -342,14 +342,12 @@ static void test_cpus_send_while_others_read(void **state)
 		f[i].events = open_reader(EVENTS_OLDEST);
 		s[i] = (struct sender){dp, (uint32_t)dp_service_find(dp, small.service),
 				       100000 + i * EACH};
-		assert_int_equal(pthread_create(&followers[i], NULL, follow, &f[i]), 0);
-		assert_int_equal(pthread_create(&senders[i], NULL, send_many, &s[i]), 0);
+		assert_int_equal(pthread_create(&threads[2 * i], NULL, follow, &f[i]), 0);
+		assert_int_equal(pthread_create(&threads[2 * i + 1], NULL, send_many, &s[i]), 0);
 	}
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(senders[i], NULL);
+	lab_join(threads, 2 * THREADS);
 	sent = dp->event_log->last;
 	for (int i = 0; i < THREADS; i++) {
-		pthread_join(followers[i], NULL);
 		printf("%llu events sent, %llu read, %llu lost\n", (unsigned long long)sent,
 		       (unsigned long long)f[i].read, (unsigned long long)events_lost(f[i].events));
 		assert_int_equal(f[i].wrong, 0);

@@ -275,7 +275,7 @@ static void test_who_stays_is_refused_at_every_moment(void **state)
 			sched_yield();
 	}
 	atomic_store(&is_over, true);
-	pthread_join(thread, NULL);
+	lab_join(&thread, 1);
 	assert_int_equal(let_through, 0);
 }
 

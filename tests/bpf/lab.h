@@ -26,7 +26,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -37,6 +36,7 @@
 #include "observe/status_json.h"
 
 #include "frame.h"
+#include "lab_wait.h"
 
 #define LAB_DIR	      "/sys/fs/bpf/serin-lab"
 #define LAB_PINS      LAB_DIR "/v5" /* of SERIN_ABI_VERSION */
@@ -80,7 +80,8 @@ static inline struct in6_addr lab_addr(const char *text)
 {
 	struct in6_addr a;
 
-	assert_int_equal(net_parse_addr(text, &a), 0);
+	if (net_parse_addr(text, &a))
+		lab_fail("\"%s\" is no address", text);
 	return a;
 }
 
@@ -393,12 +394,15 @@ static inline int lab_run_split(int ifindex, const uint8_t *bytes, size_t len, s
 	return 0;
 }
 
+/* Where it cannot be run, and the main thread does not end with that, nothing comes out. */
 static inline void lab_run(int ifindex, const uint8_t *bytes, size_t len, struct outcome *out)
 {
 	int error = lab_run_split(ifindex, bytes, len, len, out);
 
-	if (error)
-		fail_msg("BPF_PROG_RUN of %zu bytes: %s", len, strerror(-error));
+	if (error) {
+		memset(out, 0, sizeof(*out));
+		lab_fail("BPF_PROG_RUN of %zu bytes: %s", len, strerror(-error));
+	}
 }
 
 static inline void lab_run_frame(int ifindex, const struct frame *f, struct outcome *out)
@@ -477,24 +481,4 @@ static inline unsigned int lab_choose(const struct frame *f)
 	host = lab_ask(&syn);
 	assert_int_equal(lab_ask(&reset), host);
 	return host;
-}
-
-/* ---- waiting ---- */
-
-static inline uint64_t lab_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* For a loop that waits for something to come true: fails when it has taken too long. */
-static inline void lab_wait(uint64_t since_ms, const char *what)
-{
-	const struct timespec step = {.tv_nsec = 20000000};
-
-	if (lab_now_ms() - since_ms > 20000)
-		fail_msg("waited 20 s for %s", what);
-	nanosleep(&step, NULL);
 }

@@ -97,7 +97,7 @@ static void race(const unsigned int counts[2][POOLS], const unsigned int sizes[2
 	assert_int_equal(pthread_create(&thread, NULL, run_packets, NULL), 0);
 	apply_to_and_fro(yaml);
 	atomic_store(&is_over, true);
-	pthread_join(thread, NULL);
+	lab_join(&thread, 1);
 	printf("%d applies under %llu packets\n", APPLIES, atomic_load(&packets_run));
 	free(yaml[0]);
 	free(yaml[1]);

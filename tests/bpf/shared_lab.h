@@ -131,7 +131,7 @@ static inline int s_answer(const struct s_flow *f, unsigned int host, uint8_t fl
 		if (!memcmp(&from, &vip, sizeof(vip)))
 			return s;
 	}
-	fail_msg("an answer from none of the pair's VIPs");
+	lab_fail("an answer from none of the pair's VIPs");
 	return -1;
 }
 

@@ -171,7 +171,7 @@ static void test_sharing_comes_and_goes_under_packets(void **state)
 			sched_yield();
 	}
 	atomic_store(&is_over, true);
-	pthread_join(thread, NULL);
+	lab_join(&thread, 1);
 	free(yaml[0]);
 	free(yaml[1]);
 	assert_int_equal(astray, 0);

@@ -440,7 +440,7 @@ static void test_no_packet_sees_half_a_shift(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, run_packets, NULL), 0);
 	shift_to_and_fro(dp, whole, store);
 	atomic_store(&is_over, true);
-	pthread_join(thread, NULL);
+	lab_join(&thread, 1);
 	dataplane_close(dp);
 	assert_int_equal(epoch_of("web"), epoch + SHIFTS);
 	assert_int_equal(wrong_hits, 0);

@@ -92,8 +92,7 @@ static void run_at_once(struct talk *talks, const struct step *steps, size_t cou
 		scripts[i] = (struct script){steps, count, talks, i};
 		assert_int_equal(pthread_create(&threads[i], NULL, run_script, &scripts[i]), 0);
 	}
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
+	lab_join(threads, THREADS);
 }
 
 /* So many conversations, each step by both CPUs; each conversation counts what is wanted. */
@@ -208,7 +207,8 @@ static unsigned int begin_beside(struct talk *t)
 		atomic_fetch_add(&dropped, 1);
 		lab_run(lab_front, bytes, len, &out);
 	}
-	assert_int_equal(out.action, XDP_TX);
+	if (out.action != XDP_TX)
+		lab_fail("action %u after %d SYNs", out.action, SYNS);
 	talk_learn_reply(t, out.bytes);
 	return lab_host_of(&out);
 }
@@ -245,10 +245,9 @@ static unsigned int begin_at_once(const struct talk_way *w, bool fails)
 		b[n] = (struct beginner){.talks = talks[n], .fails = fails};
 		assert_int_equal(pthread_create(&threads[n], NULL, begin_flows, &b[n]), 0);
 	}
-	for (int n = 0; n < THREADS; n++) {
-		pthread_join(threads[n], NULL);
+	lab_join(threads, THREADS);
+	for (int n = 0; n < THREADS; n++)
 		of_canary += b[n].of_canary;
-	}
 	return of_canary;
 }
 

@@ -409,8 +409,7 @@ static void run_race(struct racer racers[THREADS])
 		racers[i].cpu = (int)(i % cpus);
 		assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
 	}
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
+	lab_join(threads, THREADS);
 	pthread_barrier_destroy(&start);
 }
 
