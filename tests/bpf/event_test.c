@@ -345,8 +345,11 @@ static void test_cpus_send_while_others_read(void **state)
 		assert_int_equal(pthread_create(&threads[2 * i], NULL, follow, &f[i]), 0);
 		assert_int_equal(pthread_create(&threads[2 * i + 1], NULL, send_many, &s[i]), 0);
 	}
-	lab_join(threads, 2 * THREADS);
+	for (int i = 0; i < 2 * THREADS; i++)
+		pthread_join(threads[i], NULL);
 	sent = dp->event_log->last;
+	dataplane_close(dp);
+	lab_expect_threads();
 	for (int i = 0; i < THREADS; i++) {
 		printf("%llu events sent, %llu read, %llu lost\n", (unsigned long long)sent,
 		       (unsigned long long)f[i].read, (unsigned long long)events_lost(f[i].events));
@@ -355,7 +358,6 @@ static void test_cpus_send_while_others_read(void **state)
 		events_close(f[i].events);
 	}
 	assert_true(sent > SERIN_EVENT_LOG_SIZE);
-	dataplane_close(dp);
 }
 
 int main(void)

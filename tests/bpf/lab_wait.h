@@ -56,11 +56,18 @@ static inline __attribute__((format(printf, 1, 2))) void lab_fail(const char *fo
 		memcpy(lab_thread_said, said, sizeof(said));
 }
 
+/* Fails if a thread has, when all have ended. With the data plane open to write this would be the end:
+ * lab_teardown() would wait for its lock. */
+static inline void lab_expect_threads(void)
+{
+	if (atomic_exchange(&lab_thread_failed, false))
+		fail_msg("in a thread: %s", lab_thread_said);
+}
+
 /* Waits for all of a test's threads, and fails if one of them has. */
 static inline void lab_join(const pthread_t *threads, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
-	if (atomic_exchange(&lab_thread_failed, false))
-		fail_msg("in a thread: %s", lab_thread_said);
+	lab_expect_threads();
 }

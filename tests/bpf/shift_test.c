@@ -440,8 +440,8 @@ static void test_no_packet_sees_half_a_shift(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, run_packets, NULL), 0);
 	shift_to_and_fro(dp, whole, store);
 	atomic_store(&is_over, true);
-	lab_join(&thread, 1);
 	dataplane_close(dp);
+	lab_join(&thread, 1);
 	assert_int_equal(epoch_of("web"), epoch + SHIFTS);
 	assert_int_equal(wrong_hits, 0);
 	for (size_t zone = 0; zone < ZONES; zone++) { /* both splits were seen everywhere */
