@@ -52,6 +52,20 @@ static void test_services_and_pools_are_found_by_name(void **state)
 	assert_int_equal(model_find_pool(&services[1], "stable"), -1);
 }
 
+static void test_backends_are_counted(void **state)
+{
+	struct model_pool a[2] = {{.backend_count = 3}, {.backend_count = 4}};
+	struct model_pool b[1] = {{.backend_count = 5}};
+	struct model_service services[2] = {{.pools = a, .pool_count = 2},
+					    {.pools = b, .pool_count = 1}};
+	struct model m = {.services = services, .service_count = 2};
+
+	(void)state;
+	assert_int_equal(model_count_backends(&m), 12);
+	m.service_count = 0;
+	assert_int_equal(model_count_backends(&m), 0);
+}
+
 static void test_names_of_numbers(void **state)
 {
 	(void)state;
@@ -75,6 +89,7 @@ int main(void)
 		cmocka_unit_test(test_a_new_model_is_empty_with_limits),
 		cmocka_unit_test(test_the_default_seed_is_fnv1a),
 		cmocka_unit_test(test_services_and_pools_are_found_by_name),
+		cmocka_unit_test(test_backends_are_counted),
 		cmocka_unit_test(test_names_of_numbers),
 	};
 

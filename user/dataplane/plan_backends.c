@@ -232,16 +232,6 @@ static int check_hop(const struct plan *p, const struct dp_hop *hop)
 	return -EINVAL;
 }
 
-static size_t count_backends(const struct model *m)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < m->service_count; i++)
-		for (size_t j = 0; j < m->services[i].pool_count; j++)
-			count += m->services[i].pools[j].backend_count;
-	return count;
-}
-
 static void list_addresses(struct plan *p, const struct model_service *m)
 {
 	for (size_t i = 0; i < m->pool_count; i++)
@@ -251,7 +241,7 @@ static void list_addresses(struct plan *p, const struct model_service *m)
 
 int plan_resolve(struct rtnl *rtnl, struct plan *p, int wait_ms)
 {
-	p->hops = calloc(count_backends(p->model) + 1, sizeof(*p->hops));
+	p->hops = calloc(model_count_backends(p->model) + 1, sizeof(*p->hops));
 	if (!p->hops)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->model->service_count; i++)

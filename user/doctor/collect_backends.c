@@ -87,16 +87,6 @@ static void collect_neighbours(struct rtnl *rtnl, struct doctor_facts *f)
 			f->backends[i].has_neighbour = FACT_NO;
 }
 
-static size_t count_backends(const struct model *m)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < m->service_count; i++)
-		for (size_t j = 0; j < m->services[i].pool_count; j++)
-			count += m->services[i].pools[j].backend_count;
-	return count;
-}
-
 static void list_service(const struct model_service *s, struct doctor_facts *f)
 {
 	for (size_t i = 0; i < s->pool_count; i++)
@@ -113,7 +103,7 @@ int doctor_collect_backends(const struct model *m, struct doctor_facts *out)
 {
 	struct rtnl *rtnl = NULL;
 
-	out->backends = calloc(count_backends(m) + 1, sizeof(*out->backends));
+	out->backends = calloc(model_count_backends(m) + 1, sizeof(*out->backends));
 	if (!out->backends)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->service_count; i++)

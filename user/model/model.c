@@ -69,6 +69,16 @@ int model_find_pool(const struct model_service *svc, const char *name)
 	return -1;
 }
 
+size_t model_count_backends(const struct model *m)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->service_count; i++)
+		for (size_t j = 0; j < m->services[i].pool_count; j++)
+			count += m->services[i].pools[j].backend_count;
+	return count;
+}
+
 const char *model_xdp_mode_name(enum model_xdp_mode mode)
 {
 	static const char *const names[] = {"native", "generic"};

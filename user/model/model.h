@@ -174,6 +174,8 @@ uint64_t model_default_seed(const char *service_name);
 const struct model_service *model_find_service(const struct model *m, const char *name);
 /* Index of a pool of that name, or -1. */
 int model_find_pool(const struct model_service *svc, const char *name);
+/* Of all pools: an address is counted as often as it is listed. */
+size_t model_count_backends(const struct model *m);
 
 /* Names as files, JSON and tables write them; NULL where the number is none of the enum. */
 const char *model_xdp_mode_name(enum model_xdp_mode mode);
