@@ -3,19 +3,8 @@
 #
 # Owns what end-to-end tests of health checks share. Sourced after scripts/lab.sh.
 
-agent='' # the pid
-export agent
-
-answers_ready() {
-	lab_in lb curl -sf --max-time 2 http://127.0.0.1:10717/-/ready
-}
-
-start_agent() {
-	lab_start lb "$LAB_BUILD/serin" --bpffs "$LAB_TMP/bpf/serin" agent \
-		-c "$LAB_TMP/serin.yaml" 2>>"$LAB_TMP/agent.log"
-	agent=$LAB_PID
-	lab_wait_for 10 answers_ready
-}
+# shellcheck source=scripts/lab_agent.sh
+. "${BASH_SOURCE[0]%/*}/lab_agent.sh"
 
 backend_of() {
 	serin status -o json |

@@ -5,6 +5,8 @@
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
+# shellcheck source=../../scripts/lab_agent.sh
+. "$(dirname "$0")/../../scripts/lab_agent.sh"
 
 lab_init
 lab_topology one stable:2 canary:1
@@ -13,15 +15,6 @@ lab_nginx "${LAB_BACKENDS[@]}"
 	lab_config eth0
 	lab_service web "$LAB_VIP4" 80/tcp client canary=5 stable
 } >"$LAB_TMP/serin.yaml"
-answers_ready() {
-	lab_in lb curl -sf --max-time 2 http://127.0.0.1:10717/-/ready
-}
-start_agent() {
-	lab_start lb "$LAB_BUILD/serin" --bpffs "$LAB_TMP/bpf/serin" agent \
-		-c "$LAB_TMP/serin.yaml" 2>>"$LAB_TMP/agent.log"
-	agent=$LAB_PID
-	lab_wait_for 10 answers_ready
-}
 count_up() {
 	serin status -o json | jq '[.services[].pools[].backends[] | select(.state == "up")] | length'
 }

@@ -5,6 +5,8 @@
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
+# shellcheck source=../../scripts/lab_agent.sh
+. "$(dirname "$0")/../../scripts/lab_agent.sh"
 
 lab_init
 lab_topology one stable:2
@@ -24,15 +26,6 @@ ip -n "$LAB-lb" address add 10.0.1.200/24 dev eth0
 source_addresses: [10.0.1.200]
 client_address: toa' lab_service web "$LAB_VIP4" 80/tcp client stable
 } >"$LAB_TMP/serin.yaml"
-answers_ready() {
-	lab_in lb curl -sf --max-time 2 http://127.0.0.1:10717/-/ready
-}
-start_agent() {
-	lab_start lb "$LAB_BUILD/serin" --bpffs "$LAB_TMP/bpf/serin" agent \
-		-c "$LAB_TMP/serin.yaml" 2>>"$LAB_TMP/agent.log"
-	agent=$LAB_PID
-	lab_wait_for 10 answers_ready
-}
 sources() {
 	serin flows web -o json | jq -c '[.[] | [.client, .source]] | sort'
 }
