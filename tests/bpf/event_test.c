@@ -338,8 +338,9 @@ static void test_cpus_send_while_others_read(void **state)
 	exhaust(&small);
 	dp = lab_open(DATAPLANE_WRITE);
 	atomic_store(&senders_left, THREADS);
-	for (uint32_t i = 0; i < THREADS; i++) {
+	for (int i = 0; i < THREADS; i++) /* before there is anything to miss */
 		f[i].events = open_reader(EVENTS_OLDEST);
+	for (uint32_t i = 0; i < THREADS; i++) {
 		s[i] = (struct sender){dp, (uint32_t)dp_service_find(dp, small.service),
 				       100000 + i * EACH};
 		assert_int_equal(pthread_create(&threads[2 * i], NULL, follow, &f[i]), 0);

@@ -245,6 +245,7 @@ static inline void lab_detach(void)
 static inline int lab_teardown(void **state)
 {
 	(void)state;
+	lab_let_go(LAB_DIR);
 	if (!dataplane_probe(LAB_DIR))
 		lab_detach();
 	return 0;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owns how a test waits, for something to come true or for its threads, and how what fails in a thread
- * fails the test: cmocka lets the main thread alone do that. For inclusion by lab.h.
+ * fails the test: cmocka lets the main thread alone do that; and that who has failed keeps nobody
+ * waiting. For inclusion by lab.h.
  */
 #pragma once
 
+#include <dirent.h>
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,4 +74,21 @@ static inline void lab_join(const pthread_t *threads, size_t count)
 	for (size_t i = 0; i < count; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	lab_expect_threads();
+}
+
+/* What a test that failed had open to write; whoever takes the lock next would wait for ever. */
+static inline void lab_let_go(const char *dir)
+{
+	DIR *fds = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	char path[PATH_MAX];
+
+	while (fds && (entry = readdir(fds))) {
+		ssize_t len = readlinkat(dirfd(fds), entry->d_name, path, sizeof(path));
+
+		if (len == (ssize_t)strlen(dir) && !memcmp(path, dir, (size_t)len))
+			close(atoi(entry->d_name));
+	}
+	if (fds)
+		closedir(fds);
 }
