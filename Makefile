@@ -153,7 +153,7 @@ bench-health: ## what 1,000 health checks a second take of one core
 bench-sequential: $(B)/tests/simulate/sequential_bench ## processor time of the sequential judge, 10,000 services
 	$(Q)$<
 
-simulate: $(SIMULATE) ## how often the sequential judge is wrong, how soon right, beside the design's figures (a minute)
+simulate: $(SIMULATE) ## how often the sequential judge is wrong, how soon right, beside the design's figures (a minute or two)
 	$(Q)$<
 
 demo: ## shift a canary 0 -> 100 -> 0 % under real traffic, in namespaces

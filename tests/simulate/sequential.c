@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "judge_live/live_judge.h"
 #include "world.h"
 
 #define RUNS	  2000
@@ -121,6 +122,78 @@ static void unguarded(void)
 		if (i == 1)
 			alarms_of_bursts();
 	}
+}
+
+/* What the kernel counts: a client once each second in which it fails. As by default, of failures alone. */
+static const struct {
+	const char *name;
+	struct seq_lab_bursts bursts;
+	bool is_promised; /* with LIVE_REPEATS no more than alpha */
+} stubborn[] = {
+	{"4 times in the mean, 1/3 s apart", {4, 1, 1, 0}, true},
+	{"3 times, 1 s apart", {INFINITY, 3, 1, 3}, true},
+	{"5 times, 1 s apart", {INFINITY, 3, 1, 5}, true},
+	{"10 times, 1 s apart", {INFINITY, 3, 1, 10}, false},
+};
+
+static void of_stubborn(struct seq_options *o, double repeats)
+{
+	live_options_init(o);
+	for (int t = 0; t < SEQ_TEST_MAX; t++)
+		o->weight[t] = t == SEQ_FAILURES ? o->weight[t] : 0;
+	o->repeats = repeats;
+	o->required = 1u << SEQ_FAILURES;
+}
+
+static void stubborn_aborts(size_t row, double repeats)
+{
+	struct world w = {"", FLOWS(400, 0.003), RAMPING, SWINGING};
+	bool is_promised = stubborn[row].is_promised && repeats == LIVE_REPEATS, is_bad;
+	double found;
+
+	of_stubborn(&w.options, repeats);
+	w.bursts = stubborn[row].bursts;
+	world_run(&w, seed, RUNS, outcomes);
+	found = world_part(outcomes, RUNS, SEQ_ABORT);
+	is_bad = is_promised && found > w.options.alpha;
+	printf(" %7.2f%s", 100 * found, is_bad ? "!" : "");
+	fflush(stdout);
+	failures += is_bad;
+}
+
+static double stubborn_time(double ratio, double repeats, enum seq_verdict wanted)
+{
+	struct world w = {.rate = 1000, STEADY(0.5), .p = 0.001, .ratio = ratio, .ticks = LOOKS};
+
+	of_stubborn(&w.options, repeats);
+	w.wanted = wanted;
+	world_run(&w, seed, TIME_RUNS, outcomes);
+	return world_quantile(outcomes, TIME_RUNS, wanted, 0.5);
+}
+
+/* What options.repeats is to be, and what it costs. */
+static void stubborn_clients(void)
+{
+	static const double repeats[] = {1, 2, LIVE_REPEATS, 5};
+	size_t columns = sizeof(repeats) / sizeof(*repeats);
+
+	printf("A live judge, clients that try again; repeats:");
+	for (size_t i = 0; i < columns; i++)
+		printf(" %7.0f", repeats[i]);
+	for (size_t row = 0; row < sizeof(stubborn) / sizeof(*stubborn); row++) {
+		printf("\n  %-33s aborts %%", stubborn[row].name);
+		for (size_t i = 0; i < columns; i++)
+			stubborn_aborts(row, repeats[i]);
+	}
+	for (double ratio = 2; ratio <= 50; ratio *= 5) {
+		printf("\n  seconds to an abort, 500/s .1 %% x %-5.0f      ", ratio);
+		for (size_t i = 0; i < columns; i++)
+			printf(" %7.0f", stubborn_time(ratio, repeats[i], SEQ_ABORT));
+	}
+	printf("\n  seconds to \"not worse than 2\", 500/s .1 %%  ");
+	for (size_t i = 0; i < columns; i++)
+		printf(" %7.0f", stubborn_time(1, repeats[i], SEQ_NOT_WORSE));
+	printf("\n");
 }
 
 /* All tests together, as they are by default but with no margins, where they are weakest. */
@@ -360,6 +433,7 @@ int main(int argc, char **argv)
 	printf("Seed %llu.\n", (unsigned long long)seed);
 	false_aborts();
 	unguarded();
+	stubborn_clients();
 	false_verdicts_of_all();
 	false_acceptances();
 	false_changes();

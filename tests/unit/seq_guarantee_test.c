@@ -68,7 +68,7 @@ static int count_verdicts(const struct setting *at, const struct seq_options *o,
 
 static void an_equal_canary_is_aborted_no_more_often_than_alpha(void **state)
 {
-	struct setting at = {40, 0.01, 0.5, 0.01, 1, {0, 0, 0}};
+	struct setting at = {40, 0.01, 0.5, 0.01, 1, {0, 0, 0, 0}};
 	struct seq_options o;
 
 	(void)state;
@@ -81,7 +81,7 @@ static void an_equal_canary_is_aborted_no_more_often_than_alpha(void **state)
 
 static void nor_is_one_as_bad_as_is_allowed(void **state)
 {
-	struct setting at = {200, 0.01, 0.5, 0.01, 1.5, {0, 0, 0}};
+	struct setting at = {200, 0.01, 0.5, 0.01, 1.5, {0, 0, 0, 0}};
 	struct seq_options o;
 
 	(void)state;
@@ -92,7 +92,7 @@ static void nor_is_one_as_bad_as_is_allowed(void **state)
 
 static void bursts_counted_once_a_client_do_no_harm(void **state)
 {
-	struct setting at = {200, 0.01, 0.5, 0.005, 1, {4, 0, 1}};
+	struct setting at = {200, 0.01, 0.5, 0.005, 1, {4, 0, 1, 0}};
 	struct seq_options o;
 
 	(void)state;
@@ -105,7 +105,7 @@ static void bursts_counted_once_a_client_do_no_harm(void **state)
 
 static void one_as_bad_as_that_is_called_not_worse_no_more_often_than_beta(void **state)
 {
-	struct setting at = {200, 0.01, 0.5, 0.01, 2, {0, 0, 0}};
+	struct setting at = {200, 0.01, 0.5, 0.01, 2, {0, 0, 0, 0}};
 	struct seq_options o;
 
 	(void)state;
@@ -122,7 +122,7 @@ static void one_as_bad_as_that_is_called_not_worse_no_more_often_than_beta(void 
 
 static void a_bad_canary_is_nearly_always_aborted(void **state)
 {
-	struct setting at = {200, 0.1, 0.5, 0.01, 3, {0, 0, 0}};
+	struct setting at = {200, 0.1, 0.5, 0.01, 3, {0, 0, 0, 0}};
 	struct seq_options o;
 
 	(void)state;

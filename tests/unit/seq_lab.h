@@ -64,12 +64,12 @@ static inline uint64_t seq_lab_poisson(struct seq_lab *lab, double mean)
 
 /* ---- failures ---- */
 
-/* A client that fails tries again: it fails so often in the mean, a third of a tick later each time if
- * that is apart, else at once. */
+/* A client that fails tries again: it fails so often in the mean, some thirds of a tick later each time. */
 struct seq_lab_bursts {
 	double mean; /* 0: no client does */
-	int is_apart;
+	int thirds;
 	int once_ticks; /* a client is counted once in so many ticks; 0: each time */
+	int most;	/* times; 0: there is no end to it */
 };
 
 #define SEQ_LAB_AHEAD 64 /* ticks */
@@ -82,10 +82,10 @@ static inline void seq_lab_burst(struct seq_lab *lab, struct seq_lab_pool *pool,
 				 const struct seq_lab_bursts *bursts)
 {
 	double when = seq_lab_unit(lab);
-	int counted = -SEQ_LAB_AHEAD;
+	int counted = -SEQ_LAB_AHEAD, times = 0;
 
 	do {
-		int ahead = bursts->is_apart ? (int)when : 0;
+		int ahead = (int)when;
 
 		if (ahead >= SEQ_LAB_AHEAD)
 			return;
@@ -93,8 +93,8 @@ static inline void seq_lab_burst(struct seq_lab *lab, struct seq_lab_pool *pool,
 			pool->ahead[(tick + (uint64_t)ahead) % SEQ_LAB_AHEAD]++;
 			counted = ahead;
 		}
-		when += 1.0 / 3;
-	} while (seq_lab_unit(lab) > 1 / bursts->mean);
+		when += bursts->thirds / 3.0;
+	} while (++times != bursts->most && seq_lab_unit(lab) > 1 / bursts->mean);
 }
 
 /* A tick of a pool: flows at a rate in the mean, of which a part fails. */

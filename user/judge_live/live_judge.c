@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "judge_live/live_judge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/dataplane.h"
+#include "judge/seq_rank.h"
+#include "observe/latency.h"
+#include "observe/signals.h"
+
+static const enum serin_latency latency_of[SEQ_LATENCY_MAX] = {
+	[SEQ_HANDSHAKE] = SERIN_LATENCY_HANDSHAKE,
+	[SEQ_FIRST_BYTE] = SERIN_LATENCY_FIRST_BYTE,
+};
+
+static const char *const skip_names[] = {
+	"",
+	"the service or a pool is gone",
+	"counting begins anew",
+	"too long since the last look",
+	"counters went back",
+};
+_Static_assert(sizeof(skip_names) / sizeof(*skip_names) == LIVE_SKIP_MAX, "a name each");
+
+const char *live_skip_name(enum live_skip skip)
+{
+	return (unsigned int)skip < LIVE_SKIP_MAX ? skip_names[skip] : "?";
+}
+
+void live_options_init(struct seq_options *o)
+{
+	seq_options_init(o);
+	o->repeats = LIVE_REPEATS;
+	o->weight[SEQ_FAILURES] += o->weight[SEQ_RESETS];
+	o->weight[SEQ_RESETS] = 0;
+}
+
+/* ---- roles ---- */
+
+static const struct snapshot_pool *find_pool(const struct snapshot_service *svc, const char *name)
+{
+	for (size_t i = 0; i < svc->pool_count; i++)
+		if (!strcmp(svc->pools[i].name, name))
+			return &svc->pools[i];
+	return NULL;
+}
+
+static void set_name(char out[SERIN_NAME_LEN], const char *name)
+{
+	memset(out, 0, SERIN_NAME_LEN);
+	snprintf(out, SERIN_NAME_LEN, "%s", name);
+}
+
+int live_roles_init(struct live_roles *out, const struct snapshot *s, const char *service,
+		    const char *canary, const char *baseline)
+{
+	const struct snapshot_service *svc = snapshot_find_service(s, service);
+	const char *primary = svc ? svc->pools[svc->primary].name : "";
+
+	if (!*baseline)
+		baseline = primary;
+	if (!svc || !find_pool(svc, canary) || !find_pool(svc, baseline))
+		return -ENOENT;
+	if (!strcmp(canary, primary) || !strcmp(canary, baseline))
+		return -EINVAL;
+	if (!signal_scope_is_seen(SIGNAL_OF_SAMPLES, svc))
+		return -ENOTSUP;
+	set_name(out->service, service);
+	set_name(out->pool[SEQ_CANARY], canary);
+	set_name(out->pool[SEQ_BASELINE], baseline);
+	set_name(out->pool[SEQ_STABLE], strcmp(baseline, primary) ? primary : "");
+	return 0;
+}
+
+static bool has_role(const struct live_judge *j, int role)
+{
+	return *j->roles.pool[role];
+}
+
+/* The pools of a service by role. NULL: there is none for it. */
+struct cast {
+	const struct snapshot_service *svc;
+	const struct snapshot_pool *pool[SEQ_ROLE_MAX];
+};
+
+static int find_cast(const struct live_judge *j, const struct snapshot *s, struct cast *out)
+{
+	*out = (struct cast){.svc = snapshot_find_service(s, j->roles.service)};
+	if (!out->svc)
+		return -ENOENT;
+	for (int role = 0; role < SEQ_ROLE_MAX; role++) {
+		if (!has_role(j, role))
+			continue;
+		out->pool[role] = find_pool(out->svc, j->roles.pool[role]);
+		if (!out->pool[role] || !out->pool[role]->latencies)
+			return -ENOENT;
+	}
+	return 0;
+}
+
+/* Whether they are those that were counted. */
+static bool is_same_cast(const struct live_judge *j, const struct cast *cast)
+{
+	if (cast->svc->id != j->service_id)
+		return false;
+	for (int role = 0; role < SEQ_ROLE_MAX; role++)
+		if (cast->pool[role] && cast->pool[role]->slot != j->slot[role])
+			return false;
+	return true;
+}
+
+/* ---- counters ---- */
+
+/*
+ * Each flow when it is known how it began, TCP's and UDP's; and, once more, when it is reset before data:
+ * so that a failure is always one of this tick's, as the tests want it.
+ */
+static uint64_t known_flows(const struct serin_signals *s)
+{
+	return s->handshakes + s->answered + s->sampled_refused + s->sampled_unreachables +
+	       s->resets_before_data + s->timed_out + s->unanswered;
+}
+
+static void count_pool(const struct snapshot_pool *pool, struct live_counts *out)
+{
+	const struct serin_signals *s = &pool->counters.signals;
+
+	out->flows = known_flows(s);
+	out->failures = s->failures;
+	out->resets = s->resets_after_data;
+	for (int i = 0; i < SEQ_LATENCY_MAX; i++)
+		out->latency[i] = pool->latencies->of[latency_of[i]];
+}
+
+/* What it had counted is taken, and nothing told. */
+static void take_counts(struct live_judge *j, const struct cast *cast)
+{
+	j->service_id = cast->svc->id;
+	j->has_latency = 0;
+	for (int i = 0; i < SEQ_LATENCY_MAX; i++)
+		if (latency_is_seen(&latencies[latency_of[i]], cast->svc))
+			j->has_latency |= 1u << i;
+	for (int role = 0; role < SEQ_ROLE_MAX; role++) {
+		if (!cast->pool[role])
+			continue;
+		j->slot[role] = cast->pool[role]->slot;
+		count_pool(cast->pool[role], &j->last[role]);
+	}
+}
+
+static bool subtract_histogram(const struct serin_histogram *now, const struct serin_histogram *was,
+			       struct serin_histogram *out)
+{
+	if (now->sum_us < was->sum_us)
+		return false;
+	out->sum_us = now->sum_us - was->sum_us;
+	for (uint32_t i = 0; i < SERIN_BUCKETS; i++) {
+		if (now->bucket[i] < was->bucket[i])
+			return false;
+		out->bucket[i] = now->bucket[i] - was->bucket[i];
+	}
+	return true;
+}
+
+static bool subtract(const struct live_counts *now, const struct live_counts *was,
+		     struct live_gain *out)
+{
+	if (now->flows < was->flows || now->failures < was->failures || now->resets < was->resets)
+		return false;
+	out->flows = now->flows - was->flows;
+	out->failures = now->failures - was->failures;
+	out->resets = now->resets - was->resets;
+	for (int i = 0; i < SEQ_LATENCY_MAX; i++)
+		if (!subtract_histogram(&now->latency[i], &was->latency[i], &out->latency[i]))
+			return false;
+	return true;
+}
+
+/* Of weights in millionths, one flow in 2^shift sampled: whole numbers. */
+static uint64_t share_of(const struct snapshot_pool *pool)
+{
+	return (uint64_t)pool->weight_ppm << (SERIN_SAMPLE_SHIFT_MAX - pool->sample_shift);
+}
+
+static enum live_skip compare(const struct live_judge *j, const struct cast *cast,
+			      struct live_tick *out)
+{
+	struct live_counts now;
+
+	if (!j->at_ms || !is_same_cast(j, cast))
+		return LIVE_FIRST;
+	if (out->at_ms < j->at_ms || out->span_ms > LIVE_GAP_MS)
+		return LIVE_LATE;
+	for (int role = 0; role < SEQ_ROLE_MAX; role++) {
+		if (!cast->pool[role])
+			continue;
+		count_pool(cast->pool[role], &now);
+		if (!subtract(&now, &j->last[role], &out->of[role]))
+			return LIVE_BACK;
+		out->of[role].weight_ppm = cast->pool[role]->weight_ppm;
+		out->of[role].share = share_of(cast->pool[role]);
+	}
+	return LIVE_TOLD;
+}
+
+/* ---- the judge ---- */
+
+/* From the next tick on, for what is frozen must not depend on what it is to be told of. */
+static void freeze(struct live_judge *j, const struct cast *cast)
+{
+	const struct snapshot_pool *primary =
+		cast->pool[has_role(j, SEQ_STABLE) ? SEQ_STABLE : SEQ_BASELINE];
+
+	for (int i = 0; i < SEQ_LATENCY_MAX; i++) {
+		const struct serin_histogram *h = &primary->latencies->of[latency_of[i]];
+
+		if ((j->has_latency >> i & 1) && j->seq.edge[i][SEQ_P90] == SEQ_NO_EDGE &&
+		    latency_count(h) >= LIVE_FREEZE_SAMPLES)
+			seq_freeze(&j->seq, (enum seq_latency)i, h);
+	}
+}
+
+int live_judge_begin(struct live_judge *j, const struct live_roles *roles, const struct snapshot *s,
+		     const struct seq_options *o, uint64_t now_ms)
+{
+	struct live_judge made = {.roles = *roles, .at_ms = now_ms};
+	struct cast cast;
+	int error = find_cast(&made, s, &cast);
+
+	if (error)
+		return error;
+	seq_begin(&made.seq, o);
+	take_counts(&made, &cast);
+	freeze(&made, &cast);
+	*j = made;
+	return 0;
+}
+
+static int step(struct live_judge *j, const struct live_tick *tick)
+{
+	struct seq_tick in = {0};
+
+	for (int role = 0; role < SEQ_ROLE_MAX; role++) {
+		const struct live_gain *pool = &tick->of[role];
+
+		in.of[role] = (struct seq_pool){.flows = pool->flows,
+						.failures = pool->failures,
+						.resets = pool->resets,
+						.share = pool->share};
+		for (int i = 0; i < SEQ_LATENCY_MAX; i++)
+			if (has_role(j, role) && (j->has_latency >> i & 1))
+				in.of[role].latency[i] = &pool->latency[i];
+	}
+	return seq_step(&j->seq, &in);
+}
+
+void live_judge_tick(struct live_judge *j, const struct snapshot *s, uint64_t now_ms,
+		     struct live_tick *out)
+{
+	struct cast cast;
+
+	*out = (struct live_tick){.skip = LIVE_GONE, .at_ms = now_ms};
+	out->span_ms = j->at_ms && now_ms > j->at_ms ? now_ms - j->at_ms : 0;
+	if (!find_cast(j, s, &cast)) {
+		out->skip = compare(j, &cast, out);
+		if (out->skip == LIVE_TOLD && step(j, out))
+			out->skip = LIVE_BACK;
+		take_counts(j, &cast);
+		freeze(j, &cast);
+		j->at_ms = now_ms;
+	}
+	if (out->skip == LIVE_TOLD)
+		return;
+	memset(out->of, 0, sizeof(out->of));
+	j->skipped++;
+}
+
+void live_judge_promote(struct live_judge *j, const char *old_primary)
+{
+	seq_promote(&j->seq);
+	set_name(j->roles.pool[SEQ_BASELINE], old_primary);
+	set_name(j->roles.pool[SEQ_STABLE], "");
+	j->at_ms = 0;
+}
