@@ -142,6 +142,7 @@ static void of_stubborn(struct seq_options *o, double repeats)
 	for (int t = 0; t < SEQ_TEST_MAX; t++)
 		o->weight[t] = t == SEQ_FAILURES ? o->weight[t] : 0;
 	o->repeats = repeats;
+	o->floor = 0;
 	o->required = 1u << SEQ_FAILURES;
 }
 

@@ -296,7 +296,7 @@ static void what_is_kept_goes_on(void **state)
 
 	(void)state;
 	assert_true(bytes && again);
-	pass(600, 1);
+	pass(LIVE_FREEZE_SAMPLES, 1);
 	pass(50, 2);
 	live_codec_put(&j, bytes);
 	assert_int_equal(live_codec_get(bytes, live_codec_size(), &other), 0);

@@ -40,6 +40,7 @@ static void halves(struct cursor *c, uint32_t *value, size_t count)
 		uint64_t wide = value[i];
 
 		word(c, &wide);
+		/* what is too great stays so, and is refused */
 		value[i] = wide > UINT32_MAX ? UINT32_MAX : (uint32_t)wide;
 	}
 }
@@ -138,9 +139,12 @@ static bool is_judge(const struct live_judge *j)
 {
 	const struct live_roles *r = &j->roles;
 
+	for (int role = 0; role < SEQ_ROLE_MAX; role++)
+		if (j->slot[role] == UINT32_MAX)
+			return false;
 	return is_name(r->service, false) && is_name(r->pool[SEQ_CANARY], false) &&
 	       is_name(r->pool[SEQ_BASELINE], false) && is_name(r->pool[SEQ_STABLE], true) &&
-	       !(j->has_latency >> SEQ_LATENCY_MAX);
+	       j->service_id != UINT32_MAX && !(j->has_latency >> SEQ_LATENCY_MAX);
 }
 
 int live_codec_get(const uint8_t *bytes, size_t size, struct live_judge *out)

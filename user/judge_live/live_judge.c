@@ -31,10 +31,18 @@ const char *live_skip_name(enum live_skip skip)
 
 void live_options_init(struct seq_options *o)
 {
+	static const double weight[SEQ_TEST_MAX] = {
+		[SEQ_FAILURES] = 0.6,
+		[SEQ_FIRST_BYTE_RANK] = 0.2,
+		[SEQ_FIRST_BYTE_P90] = 0.1,
+		[SEQ_FIRST_BYTE_P99] = 0.1,
+	};
+
 	seq_options_init(o);
+	memcpy(o->weight, weight, sizeof(weight));
+	o->harm.rank = 0.05; /* machines differ */
 	o->repeats = LIVE_REPEATS;
-	o->weight[SEQ_FAILURES] += o->weight[SEQ_RESETS];
-	o->weight[SEQ_RESETS] = 0;
+	o->floor = LIVE_FLOOR;
 }
 
 /* ---- roles ---- */

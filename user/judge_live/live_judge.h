@@ -30,11 +30,15 @@ struct snapshot;
  */
 #define LIVE_REPEATS 3
 
+/* A canary that fails less often than this is not worse, whatever the baseline does: of two that never
+ * fail no number of flows could tell that one is not twice as bad. */
+#define LIVE_FLOOR 0.001
+
 /* Ticks longer than this are skipped: weights may have changed in it, and clients be counted often. */
 #define LIVE_GAP_MS 5000
 
 /* Samples of the primary before its p90 and p99 are frozen. */
-#define LIVE_FREEZE_SAMPLES 500
+#define LIVE_FREEZE_SAMPLES 200
 
 struct live_roles {
 	char service[SERIN_NAME_LEN];
@@ -86,9 +90,10 @@ struct live_tick {
 };
 
 /*
- * live_options_init() - seq_options_init() as suits what the kernel counts: LIVE_REPEATS; and no part of
- * alpha for resets after data, which are not told apart by client: one that has many connections to a
- * backend that ends is all of them. They are counted, and told.
+ * live_options_init() - seq_options_init() as suits what the kernel counts: LIVE_REPEATS, LIVE_FLOOR, and
+ * no part of alpha, though they are counted and told, for
+ *   resets after data: not told apart by client; one with many connections to a backend that ends is all
+ *   handshakes' times: kernels answer them; they tell of hosts and ways to them, not of a version
  */
 void live_options_init(struct seq_options *o);
 
