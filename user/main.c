@@ -16,6 +16,11 @@
 	 OPT_BIT(OPT_CONTROL) | OPT_BIT(OPT_START) | OPT_BIT(OPT_END) | OPT_BIT(OPT_STEP) | \
 	 OPT_BIT(OPT_SUM) | OPT_BIT(OPT_TIMEOUT) | OPT_BIT(OPT_HTTP_CONFIG))
 
+#define LIVE                                                                                       \
+	(OPT_BIT(OPT_CANARY_POOL) | OPT_BIT(OPT_BASELINE_POOL) | OPT_BIT(OPT_FOR) |                \
+	 OPT_BIT(OPT_ALPHA) | OPT_BIT(OPT_NOT_WORSE) | OPT_BIT(OPT_FLOOR) | OPT_BIT(OPT_REPEATS) | \
+	 OPT_BIT(OPT_WATCH))
+
 const struct cli_verb cli_verbs[] = {
 	{"check", "FILE", "validate a configuration; print every error", 0, 1, 1, cmd_check},
 	{"apply", "FILE", "load and attach if needed, make the kernel match the file", CHANGES, 1,
@@ -47,11 +52,12 @@ const struct cli_verb cli_verbs[] = {
 	 OPT_BIT(OPT_REASON) | OPT_BIT(OPT_SOCKET), 0, 0, cmd_reload},
 	{"doctor", "[FILE]", "what on this host would stop or slow Serin, and how to mend it",
 	 OPT_BIT(OPT_OUTPUT), 0, 1, cmd_doctor},
-	{"judge", "--config FILE --metrics FILE | --prometheus URL",
-	 "one judgement of a canary, as Kayenta's judge or closer",
+	{"judge", "SERVICE --canary POOL | --config FILE (--metrics FILE | --prometheus URL)",
+	 "a canary's verdict: each second by what the kernel counts, or by metrics",
 	 OPT_BIT(OPT_CANARY) | OPT_BIT(OPT_METRICS) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MODE) |
-		 OPT_BIT(OPT_PASS) | OPT_BIT(OPT_MARGINAL) | OPT_BIT(OPT_REPORT) | FROM_PROMETHEUS,
-	 0, 0, cmd_judge},
+		 OPT_BIT(OPT_PASS) | OPT_BIT(OPT_MARGINAL) | OPT_BIT(OPT_REPORT) | FROM_PROMETHEUS |
+		 LIVE,
+	 0, 1, cmd_judge},
 	{"version", "", "the version of serin and of its maps", 0, 0, 0, cmd_version},
 	{"help", "[VERB]", "this list, or one verb's options", 0, 0, 1, cmd_help},
 	{},

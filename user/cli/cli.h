@@ -58,6 +58,13 @@ enum cli_option {
 	OPT_SUM,
 	OPT_TIMEOUT,
 	OPT_HTTP_CONFIG,
+	OPT_CANARY_POOL,
+	OPT_BASELINE_POOL,
+	OPT_FOR,
+	OPT_ALPHA,
+	OPT_NOT_WORSE,
+	OPT_FLOOR,
+	OPT_REPEATS,
 	OPT_MAX,
 };
 
@@ -104,6 +111,8 @@ struct cli {
 	const char *start, *end, *step, *timeout;
 	const char *http_config;
 	bool is_summed;
+	const char *canary, *baseline; /* judge SERVICE: pools; NULL: not told */
+	const char *limit_time, *alpha, *not_worse, *floor, *repeats;
 	char **args; /* what is not an option */
 	int arg_count;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* judge: one judgement of a canary, from Kayenta's configuration and samples of metrics, read or
- * asked for. */
+ * asked for; or, of a service, judge_live.c. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/judge_live.h"
 #include "cli/judge_prometheus.h"
 #include "cli/table.h"
 #include "config/read_file.h"
@@ -186,6 +187,13 @@ static int judge(const struct cli *cli, struct canary *canary, struct samples *s
 	return error ? error : show(cli, &j);
 }
 
+/* Which say nothing of metrics. */
+static bool has_live_options(const struct cli *cli)
+{
+	return cli->canary || cli->baseline || cli->limit_time || cli->alpha || cli->not_worse ||
+	       cli->floor || cli->repeats || cli->is_watching;
+}
+
 int cmd_judge(const struct cli *cli)
 {
 	struct judge_report report = {0};
@@ -193,9 +201,11 @@ int cmd_judge(const struct cli *cli)
 	struct canary canary = {0};
 	int error, result;
 
-	if (!cli->config || !cli->metrics == !cli->prometheus) {
-		log_error("--config and one of --metrics and --prometheus are needed; see `serin "
-			  "help judge`");
+	if (cli->arg_count)
+		return judge_live(cli);
+	if (!cli->config || !cli->metrics == !cli->prometheus || has_live_options(cli)) {
+		log_error("SERVICE and --canary are needed, or --config and one of --metrics and "
+			  "--prometheus, not both; see `serin help judge`");
 		return CLI_USAGE;
 	}
 	error = judge(cli, &canary, &samples, &report);

@@ -64,6 +64,16 @@ static const struct option_info {
 	[OPT_SUM] = {"sum", 0, NULL, "add up the series where a query finds several"},
 	[OPT_TIMEOUT] = {"timeout", 0, "TIME", "the most that one query may take (30s)"},
 	[OPT_HTTP_CONFIG] = {"http-config", 0, "FILE", "TLS, user or token for Prometheus"},
+	[OPT_CANARY_POOL] = {"canary", 0, "POOL", "of SERVICE: the pool to judge"},
+	[OPT_BASELINE_POOL] = {"baseline", 0, "POOL", "what it is compared with (the primary)"},
+	[OPT_FOR] = {"for", 0, "TIME", "at most so long, then it is undecided (10m)"},
+	[OPT_ALPHA] = {"alpha", 0, "P", "an abort is wrong no more often than this (0.01)"},
+	[OPT_NOT_WORSE] = {"not-worse", 0, "RATIO",
+			   "done when it surely fails less than so many times as often (2)"},
+	[OPT_FLOOR] = {"floor", 0, "P",
+		       "or less often than this, whatever the baseline does (0.001)"},
+	[OPT_REPEATS] = {"repeats", 0, "N",
+			 "so many times one client may fail for one cause; 1 is fastest (3)"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
 _Static_assert(OPT_MAX <= 64, "a bit each");
@@ -235,6 +245,13 @@ static void set_text_option(struct cli *cli, enum cli_option option, const char 
 		[OPT_STEP] = &cli->step,
 		[OPT_TIMEOUT] = &cli->timeout,
 		[OPT_HTTP_CONFIG] = &cli->http_config,
+		[OPT_CANARY_POOL] = &cli->canary,
+		[OPT_BASELINE_POOL] = &cli->baseline,
+		[OPT_FOR] = &cli->limit_time,
+		[OPT_ALPHA] = &cli->alpha,
+		[OPT_NOT_WORSE] = &cli->not_worse,
+		[OPT_FLOOR] = &cli->floor,
+		[OPT_REPEATS] = &cli->repeats,
 	};
 
 	if (places[option])
@@ -432,24 +449,6 @@ void cli_print_usage(const struct cli_verb *verb)
 			 info->value ? " " : "", info->value ? info->value : "");
 		printf("  %-28s %s\n", left, info->help);
 	}
-}
-
-int cli_help_all(void)
-{
-	printf("serin: splits L4 traffic over pools of backends, in the kernel\n\n"
-	       "usage: serin [--bpffs DIR] VERB ...      `serin help VERB` tells more\n\n");
-	for (const struct cli_verb *v = cli_verbs; v->name; v++) {
-		char left[64];
-
-		snprintf(left, sizeof(left), "%s %s", v->name, v->args);
-		if (strlen(left) <= 34)
-			printf("  %-34s %s\n", left, v->summary);
-		else
-			printf("  %s\n  %-34s %s\n", left, "", v->summary);
-	}
-	printf("\nexit: 0 done, 1 failed, 2 usage or bad configuration, 3 unhealthy, "
-	       "4 agent unreachable,\n      5 conflict (someone else changed it)\n");
-	return CLI_OK;
 }
 
 const struct cli_verb *cli_find_verb(const char *name)
