@@ -129,7 +129,8 @@ static int skip_of_promotion(struct order *o)
 {
 	struct rollout_state *s = o->s;
 
-	if (s->stage != ROLLOUT_GATE && !(s->stage == ROLLOUT_HOLD && s->question.number))
+	if (s->stage != ROLLOUT_GATE &&
+	    !(s->stage == ROLLOUT_HOLD && s->plan.finish == STRATEGY_RETURN))
 		return refuse(o, "it waits for the split, which is made before anything else");
 	say_yes(s);
 	return 0;
