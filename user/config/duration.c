@@ -50,20 +50,37 @@ const char *duration_format(uint32_t ms, char buf[DURATION_TEXT_LEN])
 	return buf;
 }
 
-void duration_read(struct reader *r, const struct node *value, const struct schema_field *f,
-		   void *object)
+static bool read_time(struct reader *r, const struct node *value, const struct schema_field *f,
+		      uint32_t *ms)
 {
 	const struct duration_limits *limits = f->type;
 	char least[DURATION_TEXT_LEN], most[DURATION_TEXT_LEN];
-	uint32_t ms;
 
 	if (!value_is_text(r, value, f, "a time like 2s"))
-		return;
-	if (duration_parse(value->text, &ms) || ms < limits->min_ms || ms > limits->max_ms)
-		errors_add(&r->errors, value->at,
-			   "'%s' must be a time from %s to %s, like 500ms, 2s or 1m, not '%.40s'",
-			   f->key, duration_format(limits->min_ms, least),
-			   duration_format(limits->max_ms, most), value->text);
-	else
+		return false;
+	if (!duration_parse(value->text, ms) && *ms >= limits->min_ms && *ms <= limits->max_ms)
+		return true;
+	errors_add(&r->errors, value->at,
+		   "'%s' must be a time from %s to %s, like 500ms, 2s or 1m, not '%.40s'", f->key,
+		   duration_format(limits->min_ms, least), duration_format(limits->max_ms, most),
+		   value->text);
+	return false;
+}
+
+void duration_read(struct reader *r, const struct node *value, const struct schema_field *f,
+		   void *object)
+{
+	uint32_t ms;
+
+	if (read_time(r, value, f, &ms))
 		memcpy((char *)object + f->offset, &ms, sizeof(ms));
+}
+
+void duration_read_wide(struct reader *r, const struct node *value, const struct schema_field *f,
+			void *object)
+{
+	uint32_t ms;
+
+	if (read_time(r, value, f, &ms))
+		memcpy((char *)object + f->offset, &(uint64_t){ms}, sizeof(uint64_t));
 }

@@ -14,6 +14,9 @@ struct duration_limits {
 
 void duration_read(struct reader *r, const struct node *value, const struct schema_field *f,
 		   void *object);
+/* The same into a uint64_t. */
+void duration_read_wide(struct reader *r, const struct node *value, const struct schema_field *f,
+			void *object);
 /* 0 or -EINVAL. */
 int duration_parse(const char *text, uint32_t *ms);
 /* "2s", "1500ms". Returns buf. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config/health.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/duration.h"
+#include "config/strings.h"
 #include "config/values.h"
 #include "lib/count_of.h"
 #include "model/model.h"
@@ -17,28 +17,9 @@
 
 /* ---- texts ---- */
 
-/* What a text may be, and what to call it where it is not. */
-struct text_rule {
-	bool (*is_right)(const char *text);
-	const char *what;
-};
-
-static bool is_graph(const char *text)
-{
-	for (; *text; text++)
-		if (!isgraph((unsigned char)*text))
-			return false;
-	return true;
-}
-
-static bool is_path(const char *text)
-{
-	return *text == '/' && is_graph(text);
-}
-
 static bool is_host(const char *text)
 {
-	return *text && is_graph(text);
+	return *text && string_is_graph(text);
 }
 
 static bool is_method(const char *text)
@@ -46,11 +27,6 @@ static bool is_method(const char *text)
 	size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
 	return len && !text[len];
-}
-
-static bool is_not_empty(const char *text)
-{
-	return *text;
 }
 
 static bool is_escaped(const char *text)
@@ -62,34 +38,12 @@ static bool is_escaped(const char *text)
 	return is_right;
 }
 
-static void replace_text(struct reader *r, char **to, const char *text)
-{
-	free(*to);
-	*to = strdup(text);
-	if (!*to)
-		r->errors.is_no_memory = true;
-}
-
-static void read_text(struct reader *r, const struct node *value, const struct schema_field *f,
-		      void *object)
-{
-	const struct text_rule *rule = f->type;
-
-	if (!value_is_text(r, value, f, rule->what))
-		return;
-	if (rule->is_right(value->text))
-		replace_text(r, (char **)((char *)object + f->offset), value->text);
-	else
-		errors_add(&r->errors, value->at, "'%s' must be %s, not '%.40s'", f->key,
-			   rule->what, value->text);
-}
-
-static const struct text_rule path_rule = {is_path, "a path that begins with '/'"};
-static const struct text_rule host_rule = {is_host, "a host's name"};
-static const struct text_rule method_rule = {is_method, "a method like GET"};
-static const struct text_rule expect_rule = {is_not_empty, "text"};
-static const struct text_rule file_rule = {is_not_empty, "a file's name"};
-static const struct text_rule send_rule = {is_escaped, "text; bytes are \\x00, \\n, \\\\"};
+static const struct string_rule path_rule = {string_is_path, "a path that begins with '/'"};
+static const struct string_rule host_rule = {is_host, "a host's name"};
+static const struct string_rule method_rule = {is_method, "a method like GET"};
+static const struct string_rule expect_rule = {string_is_not_empty, "text"};
+static const struct string_rule file_rule = {string_is_not_empty, "a file's name"};
+static const struct string_rule send_rule = {is_escaped, "text; bytes are \\x00, \\n, \\\\"};
 
 /* ---- lists ---- */
 
@@ -134,18 +88,12 @@ static void read_status(struct reader *r, const struct node *value, const struct
 		errors_add(&r->errors, value->at, "'status' needs at least one code");
 }
 
-static void read_word(struct reader *r, const struct node *value, void *item)
-{
-	if (schema_expect(r, value, NODE_TEXT, "a word of a command"))
-		replace_text(r, item, value->text);
-}
-
 static const struct schema_list command_list = {
 	.item = "word",
 	.item_size = sizeof(char *),
 	.count_offset = offsetof(struct model_health_check, command_count),
 	.max = MODEL_COMMAND_MAX,
-	.read_item = read_word,
+	.read_item = string_read_word,
 };
 
 static void read_command(struct reader *r, const struct node *value, const struct schema_field *f,
@@ -171,7 +119,6 @@ static const struct value_word type_words[] = {
 	{"none", MODEL_CHECK_NONE},   {"tcp", MODEL_CHECK_TCP}, {"http", MODEL_CHECK_HTTP},
 	{"https", MODEL_CHECK_HTTPS}, {"udp", MODEL_CHECK_UDP}, {"exec", MODEL_CHECK_EXEC},
 };
-static const struct value_word yes_words[] = {{"true", true}, {"false", false}};
 
 #define FIELD(name, read, type)                                                     \
 	{                                                                           \
@@ -184,16 +131,16 @@ static const struct value_word yes_words[] = {{"true", true}, {"false", false}};
 static const struct schema_field check_fields[] = {
 	FIELD(type, value_read_word, WORDS(type_words, sizeof(enum model_check_type))),
 	FIELD(port, value_read_number, NUMBER(struct model_health_check, port, 1, 65535)),
-	FIELD(path, read_text, &path_rule),
-	FIELD(host, read_text, &host_rule),
-	FIELD(method, read_text, &method_rule),
+	FIELD(path, string_read, &path_rule),
+	FIELD(host, string_read, &host_rule),
+	FIELD(method, string_read, &method_rule),
 	{"status", read_status, 0, false, NULL},
-	FIELD(expect, read_text, &expect_rule),
-	FIELD(send, read_text, &send_rule),
-	FIELD(sni, read_text, &host_rule),
-	FIELD(verify, value_read_word, WORDS(yes_words, sizeof(bool))),
-	FIELD(reuse, value_read_word, WORDS(yes_words, sizeof(bool))),
-	FIELD(ca_file, read_text, &file_rule),
+	FIELD(expect, string_read, &expect_rule),
+	FIELD(send, string_read, &send_rule),
+	FIELD(sni, string_read, &host_rule),
+	FIELD(verify, value_read_word, &value_truths),
+	FIELD(reuse, value_read_word, &value_truths),
+	FIELD(ca_file, string_read, &file_rule),
 	FIELD(command, read_command, &command_list),
 	{"interval", duration_read, offsetof(struct model_health_check, interval_ms), false,
 	 DURATION(MODEL_CHECK_INTERVAL_MIN_MS, MODEL_CHECK_MAX_MS)},

@@ -117,6 +117,12 @@ void value_read_word(struct reader *r, const struct node *value, const struct sc
 		refuse_word(r, value, f);
 }
 
+const struct value_words value_truths = {
+	.list = (const struct value_word[]){{"true", true}, {"false", false}},
+	.count = 2,
+	.size = sizeof(bool),
+};
+
 static bool is_name(const char *text)
 {
 	static const char alnum[] =

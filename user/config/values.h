@@ -25,6 +25,9 @@ struct value_words {
 	size_t size;
 };
 
+/* true or false, into a bool. */
+extern const struct value_words value_truths;
+
 void value_read_number(struct reader *r, const struct node *value, const struct schema_field *f,
 		       void *object);
 void value_read_word(struct reader *r, const struct node *value, const struct schema_field *f,
