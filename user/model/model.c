@@ -38,7 +38,10 @@ void model_free(struct model *m)
 		return;
 	for (size_t i = 0; i < m->service_count; i++)
 		service_fini(&m->services[i]);
+	for (size_t i = 0; i < m->strategy_count; i++)
+		strategy_fini(&m->strategies[i]);
 	live_free(m->remembered);
+	free(m->strategies);
 	free(m->services);
 	free(m->interfaces);
 	free(m);
@@ -58,6 +61,14 @@ const struct model_service *model_find_service(const struct model *m, const char
 	for (size_t i = 0; i < m->service_count; i++)
 		if (!strcmp(m->services[i].name, name))
 			return &m->services[i];
+	return NULL;
+}
+
+const struct model_strategy *model_find_strategy(const struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->strategy_count; i++)
+		if (!strcmp(m->strategies[i].name, name))
+			return &m->strategies[i];
 	return NULL;
 }
 

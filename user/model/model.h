@@ -14,6 +14,7 @@
 #include <serin/abi.h>
 
 #include "model/health.h"
+#include "model/strategy.h"
 
 #define MODEL_PPM_ALL		   1000000u /* 100 %: weights are millionths of the unit */
 #define MODEL_TABLE_SIZE_DEFAULT   16381u
@@ -134,6 +135,7 @@ struct model_service {
 	uint32_t syn_failover; /* which SYN sent again goes to the primary; 0: none */
 	struct model_health_check health_check; /* of pools that say nothing else */
 	struct model_outlier outlier;
+	size_t strategy; /* of its releases: 1 + index into the model's strategies; 0: none */
 };
 
 /* Sizes of the maps, chosen when the program is loaded. */
@@ -161,6 +163,8 @@ struct model {
 	struct model_idle idle;
 	struct model_service *services;
 	size_t service_count;
+	struct model_strategy *strategies;
+	size_t strategy_count;
 	struct live *remembered; /* of before a restart, not of the file; sorted, or NULL */
 };
 
@@ -172,6 +176,7 @@ void model_free(struct model *m);
 uint64_t model_default_seed(const char *service_name);
 
 const struct model_service *model_find_service(const struct model *m, const char *name);
+const struct model_strategy *model_find_strategy(const struct model *m, const char *name);
 /* Index of a pool of that name, or -1. */
 int model_find_pool(const struct model_service *svc, const char *name);
 /* Of all pools: an address is counted as often as it is listed. */
