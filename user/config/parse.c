@@ -6,6 +6,7 @@
 
 #include "config/read_file.h"
 #include "config/service.h"
+#include "config/strategies.h"
 #include "config/validate.h"
 #include "config/values.h"
 #include "lib/count_of.h"
@@ -117,6 +118,7 @@ static const struct schema_field root_fields[] = {
 	{"interfaces", schema_read_list, offsetof(struct model, interfaces), true, &interface_list},
 	{"limits", schema_read_submap, offsetof(struct model, limits), false, &limits_schema},
 	{"idle", schema_read_submap, offsetof(struct model, idle), false, &idle_schema},
+	{"strategies", strategies_read, 0, false, NULL}, /* services name them */
 	{"services", schema_read_list, offsetof(struct model, services), true, &service_list},
 };
 static const struct schema root_schema = {"the configuration", root_fields, COUNT_OF(root_fields)};
@@ -148,6 +150,7 @@ static void validate(struct reader *r, const struct node *root)
 	}
 	validate_unique(r, root);
 	validate_sources(r, root);
+	strategies_validate(r, root);
 	check_limit(r, root, "services", m->service_count, m->limits.services);
 	check_limit(r, root, "backends", backends, m->limits.backends);
 	check_limit(r, root, "targets", targets, m->limits.targets);

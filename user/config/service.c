@@ -7,6 +7,7 @@
 #include "config/health.h"
 #include "config/prime.h"
 #include "config/source.h"
+#include "config/strategies.h"
 #include "config/suggest.h"
 #include "config/targets.h"
 #include "config/values.h"
@@ -187,6 +188,7 @@ static const struct schema_field service_fields[] = {
 	{"exposure", guards_read_exposure, 0, false, NULL},
 	{"breaker", guards_read_breaker, 0, false, NULL},
 	{"outlier", health_read_outlier, offsetof(struct model_service, outlier), false, NULL},
+	{"strategy", strategies_read_name, 0, false, NULL},
 };
 static const struct schema service_schema = {"a service", service_fields, COUNT_OF(service_fields)};
 _Static_assert(COUNT_OF(service_fields) <= SCHEMA_FIELDS_MAX, "the walker keeps one key of each");
