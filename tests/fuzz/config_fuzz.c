@@ -108,6 +108,73 @@ static void check_targets(const struct model_service *svc)
 	}
 }
 
+static void check_steps(const struct model_strategy *s)
+{
+	uint32_t before_ppm = 0;
+
+	must(s->step_count <= STRATEGY_STEPS_MAX);
+	must(s->step_count || s->type != STRATEGY_CANARY);
+	for (size_t i = 0; i < s->step_count; i++) {
+		const struct strategy_step *step = &s->steps[i];
+
+		must(step->has_weight || step->hold_ms || step->analysis_ms || step->pauses);
+		must(step->has_weight || !step->ramp_ms);
+		if (!step->has_weight)
+			continue;
+		must(step->weight_ppm > before_ppm && step->weight_ppm <= MODEL_PPM_ALL);
+		must(!*s->baseline || step->weight_ppm <= MODEL_PPM_ALL / 2);
+		before_ppm = step->weight_ppm;
+	}
+}
+
+static void check_analysis(const struct strategy_analysis *a)
+{
+	must(a->alpha > 0 && a->alpha < 1 && a->beta > 0 && a->beta < 1);
+	must(a->harm_ratio >= 1 && a->fine_ratio >= 1);
+	must(a->kayenta_marginal >= 0 && a->kayenta_pass <= 100);
+	must(a->prometheus_url || (!a->metric_count && !a->kayenta_config));
+	must(a->metric_count <= STRATEGY_METRICS_MAX);
+	for (size_t i = 0; i < a->metric_count; i++) {
+		must(a->metrics[i].name && a->metrics[i].query);
+		must(a->metrics[i].min == a->metrics[i].min ||
+		     a->metrics[i].max == a->metrics[i].max);
+	}
+}
+
+static void check_strategy(const struct model *m, const struct model_strategy *s)
+{
+	must(is_terminated(s->name, sizeof(s->name)) && model_find_strategy(m, s->name) == s);
+	must(strategy_type_name(s->type) && strategy_finish_name(s->finish));
+	must(!*s->candidate == (s->type == STRATEGY_ROLLING));
+	must(s->type != STRATEGY_ROLLING || !s->batch != !s->batch_percent);
+	must(s->batch_percent <= 100);
+	check_steps(s);
+	check_analysis(&s->analysis);
+	must(s->hook_count <= STRATEGY_HOOKS_MAX);
+	for (size_t i = 0; i < s->hook_count; i++) {
+		const struct strategy_hook *h = &s->hooks[i];
+
+		must(strategy_moment_name(h->at) && h->name && !h->argv != !h->url);
+		must(!h->argv || h->argv[0][0] == '/');
+		must(h->timeout_ms > 0);
+	}
+}
+
+static void check_use(const struct model *m, const struct model_service *svc)
+{
+	const struct model_strategy *s;
+
+	must(svc->strategy <= m->strategy_count);
+	if (!svc->strategy)
+		return;
+	s = &m->strategies[svc->strategy - 1];
+	if (s->type == STRATEGY_ROLLING)
+		return;
+	must(model_find_pool(svc, s->candidate) >= 0);
+	must(model_find_pool(svc, s->candidate) != (int)svc->primary);
+	must(!*s->baseline || model_find_pool(svc, s->baseline) >= 0);
+}
+
 static void check_service(const struct model *m, const struct model_service *svc)
 {
 	must(is_terminated(svc->name, sizeof(svc->name)));
@@ -122,6 +189,7 @@ static void check_service(const struct model *m, const struct model_service *svc
 	check_split(svc);
 	check_sources(svc);
 	check_targets(svc);
+	check_use(m, svc);
 }
 
 static void check_model(const struct model *m)
@@ -135,6 +203,8 @@ static void check_model(const struct model *m)
 	must(m->limits.backends >= 1 && m->limits.backends <= SERIN_MAX_BACKENDS);
 	must(m->limits.flows >= 1);
 	must(m->limits.targets >= 1);
+	for (size_t i = 0; i < m->strategy_count; i++)
+		check_strategy(m, &m->strategies[i]);
 	for (size_t i = 0; i < m->service_count; i++)
 		check_service(m, &m->services[i]);
 }
