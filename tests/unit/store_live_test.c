@@ -66,7 +66,10 @@ static void test_a_release_is_a_weight_outside_the_primary(void **state)
 	assert_true(live_has_release(&l->services[0]));
 	assert_false(live_weight(&l->services[0], "stable", &ppm));
 	assert_false(live_weight(&l->services[0], "gone", &ppm));
+	assert_false(live_share(&l->services[0], "gone", &ppm));
 	assert_int_equal(ppm, 5);
+	assert_true(live_share(&l->services[0], "stable", &ppm));
+	assert_int_equal(ppm, l->services[0].pools[1].ppm);
 	live_free(l);
 }
 
@@ -93,6 +96,10 @@ static void test_what_is_the_same(void **state)
 	b->pools[0].ppm = 6;
 	assert_false(live_equal(a, b));
 	b->pools[0].ppm = 5;
+	strcpy(b->file_primary, "canary");
+	assert_false(live_equal(a, b));
+	strcpy(a->file_primary, "canary");
+	assert_true(live_equal(a, b));
 	b->seed = 1;
 	assert_false(live_equal(a, b));
 	live_free(l);
@@ -118,6 +125,13 @@ static void test_json_and_back(void **state)
 	assert_int_equal(again->count, 1);
 	assert_true(live_equal(s, &again->services[0]));
 	assert_int_equal(again->services[0].epoch, UINT32_MAX);
+	assert_string_equal(again->services[0].file_primary, "");
+	free(text);
+	strcpy(s->file_primary, "canary");
+	text = live_to_json(s);
+	assert_non_null(strstr(text, "\"file_primary\":\"canary\""));
+	assert_int_equal(live_from_json("web", text, again), 0);
+	assert_true(live_equal(s, &again->services[1]));
 	free(text);
 	live_free(l);
 	live_free(again);

@@ -72,10 +72,8 @@ const struct live_service *live_find(const struct live *l, const char *name)
 	return bsearch(&wanted, l->services, l->count, sizeof(wanted), by_name);
 }
 
-bool live_weight(const struct live_service *s, const char *pool, uint32_t *ppm)
+bool live_share(const struct live_service *s, const char *pool, uint32_t *ppm)
 {
-	if (!strcmp(s->primary, pool))
-		return false;
 	for (size_t i = 0; i < s->pool_count; i++) {
 		if (strcmp(s->pools[i].name, pool))
 			continue;
@@ -83,6 +81,11 @@ bool live_weight(const struct live_service *s, const char *pool, uint32_t *ppm)
 		return true;
 	}
 	return false;
+}
+
+bool live_weight(const struct live_service *s, const char *pool, uint32_t *ppm)
+{
+	return strcmp(s->primary, pool) && live_share(s, pool, ppm);
 }
 
 bool live_is_drained(const struct live_service *s, const struct in6_addr *address, uint16_t port)
@@ -117,7 +120,8 @@ static bool has_same_pools(const struct live_service *a, const struct live_servi
 
 bool live_equal(const struct live_service *a, const struct live_service *b)
 {
-	if (a->seed != b->seed || strcmp(a->primary, b->primary) || !has_same_pools(a, b) ||
+	if (a->seed != b->seed || strcmp(a->primary, b->primary) ||
+	    strcmp(a->file_primary, b->file_primary) || !has_same_pools(a, b) ||
 	    a->drained_count != b->drained_count)
 		return false;
 	for (size_t i = 0; i < a->drained_count; i++)

@@ -25,6 +25,7 @@ struct live_backend {
 struct live_service {
 	char name[SERIN_NAME_LEN];
 	char primary[SERIN_NAME_LEN];
+	char file_primary[SERIN_NAME_LEN]; /* of the file last applied; "": the same */
 	uint64_t seed;
 	uint32_t epoch;
 	struct live_pool pools[SERIN_MAX_POOLS];
@@ -50,9 +51,11 @@ const struct live_service *live_find(const struct live *l, const char *name);
 /* False: there is no such pool, or it is the primary, whose weight is what the others leave. */
 bool live_weight(const struct live_service *s, const char *pool, uint32_t *ppm);
 bool live_is_drained(const struct live_service *s, const struct in6_addr *address, uint16_t port);
+/* The same, and of the primary, too, what the others leave. */
+bool live_share(const struct live_service *s, const char *pool, uint32_t *ppm);
 /* Whether some clients fall to another pool than the primary. */
 bool live_has_release(const struct live_service *s);
-/* Are weights, seed and drained backends the same? Epochs apart. */
+/* Are primaries, weights, seed and drained backends the same? Epochs apart. */
 bool live_equal(const struct live_service *a, const struct live_service *b);
 
 /* What one act did, as whoever did it saw it, under the lock. */

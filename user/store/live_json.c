@@ -3,7 +3,9 @@
  * A service's live state as text, and back. Weights are percent, exact to a millionth of the unit:
  *
  *     {"epoch": 7, "seed": "12", "primary": "stable", "weights": {"canary": 5.0, "stable": 95.0},
- *      "drained": ["10.0.0.11:8080"]}
+ *      "drained": ["10.0.0.11:8080"], "file_primary": "canary"}
+ *
+ * The last one where the file's primary is another one than the live one.
  */
 #include "store/internal.h"
 
@@ -52,6 +54,8 @@ char *live_to_json(const struct live_service *s)
 	json = json_pack("{s:I, s:s, s:s, s:o, s:o}", "epoch", (json_int_t)s->epoch, "seed", seed,
 			 "primary", s->primary, "weights", weights_json(s), "drained",
 			 drained_json(s));
+	if (json && *s->file_primary)
+		json_object_set_new(json, "file_primary", json_string(s->file_primary));
 	text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 	json_decref(json);
 	return text;
@@ -114,14 +118,17 @@ static int read_seed(const char *text, uint64_t *out)
 
 static int read_service(json_t *json, struct live_service *out)
 {
-	const char *primary, *seed;
+	const char *primary, *seed, *file_primary = NULL;
 	json_t *weights, *drained;
 	json_int_t epoch;
 	int error;
 
-	if (json_unpack(json, "{s:I, s:s, s:s, s:o, s:o}", "epoch", &epoch, "seed", &seed,
-			"primary", &primary, "weights", &weights, "drained", &drained) ||
-	    !copy_name(out->primary, primary) || epoch < 0 || epoch > UINT32_MAX)
+	if (json_unpack(json, "{s:I, s:s, s:s, s:o, s:o, s?s}", "epoch", &epoch, "seed", &seed,
+			"primary", &primary, "weights", &weights, "drained", &drained,
+			"file_primary", &file_primary) ||
+	    !copy_name(out->primary, primary) ||
+	    (file_primary && !copy_name(out->file_primary, file_primary)) || epoch < 0 ||
+	    epoch > UINT32_MAX)
 		return -EINVAL;
 	out->epoch = (uint32_t)epoch;
 	error = read_seed(seed, &out->seed);
