@@ -58,7 +58,7 @@ struct serin_service_info {
 	__u32 table_size; /* tables are built to this; the packet path's own follows when all are */
 	__u32 first_event;  /* low word of the first one's number that may tell of it */
 	__u32 target_count; /* rules for source prefixes */
-	__u32 pad;
+	__u32 file_primary; /* 1 + slot of the pool that the file last applied calls so; 0: the live one */
 	struct serin_change last; /* who shifted, drained or applied last */
 	struct serin_pool_info pool[SERIN_MAX_POOLS];
 };

@@ -88,7 +88,7 @@ static int write_pools(struct dataplane *dp, const struct service_plan *s)
 			memcpy(pool->name, m->pools[i].name, sizeof(pool->name));
 			pool->first_event = dp_event_next(dp);
 			svc->sample_mask[s->slot[i]] =
-				serin_sample_mask(i == m->primary ? DP_PRIMARY_SAMPLE_SHIFT : 0);
+				serin_sample_mask(i == s->primary ? DP_PRIMARY_SAMPLE_SHIFT : 0);
 		}
 		pool->configured_ppm = m->pools[i].weight_ppm;
 		pool->order = (uint32_t)i;
@@ -103,6 +103,11 @@ static int commit_pools(struct dataplane *dp, const struct service_plan *s)
 	return error ? error : plan_commit_guards(dp, s);
 }
 
+static void note_file_primary(struct dataplane *dp, const struct service_plan *s)
+{
+	dp->info[s->id].file_primary = 1u + s->slot[s->model->primary];
+}
+
 /* A service of its own slot: nothing points to it until its index entry does. */
 static int write_new_service(struct dataplane *dp, const struct service_plan *s)
 {
@@ -115,6 +120,7 @@ static int write_new_service(struct dataplane *dp, const struct service_plan *s)
 	svc->flags = plan_service_flags(s->model);
 	svc->now = svc->base = hashing_of(s);
 	info->first_event = dp_event_next(dp);
+	note_file_primary(dp, s);
 	memcpy(info->name, s->model->name, sizeof(info->name));
 	return dp_event_rates_clear(dp, s->id);
 }
@@ -249,6 +255,14 @@ static void commit_splits(struct dataplane *dp, const struct plan *p,
 			dp_split_store(dp, s->id, &s->layout);
 		dp_note_change(dp, s->id, author);
 	}
+}
+
+/* Only now: had it been noted before, and a kill come between, the file's new one would look like its
+ * old one. */
+static void commit_file_primaries(struct dataplane *dp, const struct plan *p)
+{
+	for (size_t i = 0; i < p->model->service_count; i++)
+		note_file_primary(dp, &p->services[i]);
 }
 
 static void commit_flags(struct dataplane *dp, const struct service_plan *s)
@@ -392,6 +406,7 @@ int plan_commit(struct dataplane *dp, struct plan *p, const struct dataplane_aut
 		return error;
 	commit_table_sizes(dp, p);
 	commit_splits(dp, p, author);
+	commit_file_primaries(dp, p);
 	error = commit_targets(dp, p);
 	if (!error)
 		error = plan_commit_sources(dp, p);

@@ -86,3 +86,65 @@ int dp_guards_settle(struct dataplane *dp)
 	free(flags);
 	return error;
 }
+
+/* ---- what user space sets ---- */
+
+bool dp_guard_has_breaker(const struct serin_guard *g, const struct dp_guard_settings *s)
+{
+	return g->budget == s->budget && (!s->budget || (g->window_jiffies == s->window_jiffies &&
+							 g->recover_jiffies == s->recover_jiffies));
+}
+
+bool dp_guard_has_exposure(const struct serin_guard *g, const struct dp_guard_settings *s)
+{
+	return g->flows == s->flows && g->flows_per_second == s->flows_per_second;
+}
+
+void dp_guard_settings(const struct serin_guard *g, struct dp_guard_settings *out)
+{
+	*out = (struct dp_guard_settings){
+		.failover = g->failover,
+		.flows = g->flows,
+		.flows_per_second = g->flows_per_second,
+		.budget = g->budget,
+		.window_jiffies = g->window_jiffies,
+		.recover_jiffies = g->recover_jiffies,
+	};
+}
+
+/* Set last, the budget makes it be asked: what it was before, if it is new, must not count. */
+static void commit_breaker(struct serin_guard *g, const struct dp_guard_settings *s)
+{
+	if (dp_guard_has_breaker(g, s))
+		return;
+	if (!g->budget)
+		g->phase = g->window = g->probe = 0;
+	g->window_jiffies = s->window_jiffies;
+	g->recover_jiffies = s->recover_jiffies;
+	__atomic_store_n(&g->budget, s->budget, __ATOMIC_RELEASE);
+}
+
+static int commit_exposure(struct dataplane *dp, uint32_t pool_index,
+			   const struct dp_guard_settings *s)
+{
+	struct serin_guard *g = &dp->guards[pool_index];
+
+	if (g->flows_per_second != s->flows_per_second) {
+		g->cap_full = 0; /* it was in units of the other */
+		__atomic_store_n(&g->flows_per_second, s->flows_per_second, __ATOMIC_RELAXED);
+	}
+	return g->flows == s->flows ? 0 : dp_seats_set(dp, pool_index, s->flows);
+}
+
+int dp_guard_set(struct dataplane *dp, uint32_t service, uint8_t slot,
+		 const struct dp_guard_settings *s)
+{
+	uint32_t index = dp_pool_index(service, slot);
+	struct serin_guard *g = &dp->guards[index];
+
+	commit_breaker(g, s);
+	__atomic_store_n(&g->failover, s->failover, __ATOMIC_RELAXED);
+	if (s->budget || s->failover) /* it hears of sampled flows alone */
+		__atomic_store_n(&dp->services[service].sample_mask[slot], 0, __ATOMIC_RELAXED);
+	return commit_exposure(dp, index, s);
+}

@@ -157,6 +157,8 @@ int64_t dp_service_find(const struct dataplane *dp, const char *name);
 /* Slot of a pool of that name (of the file, or leaving), or -1. */
 int dp_pool_find(const struct dataplane *dp, uint32_t service, const char *name);
 void dp_split_read(const struct dataplane *dp, uint32_t service, struct split_layout *out);
+/* Slot of the pool that the file last applied calls the primary. */
+uint8_t dp_file_primary(const struct dataplane *dp, uint32_t service);
 /* Fills the next generation of the ring, then the one store. What is settled shrinks to where the
  * new split agrees with it. Returns the new epoch. */
 uint32_t dp_split_store(struct dataplane *dp, uint32_t service, const struct split_layout *layout);
@@ -255,6 +257,22 @@ int dp_flows_agree(struct dataplane *dp, uint8_t *flags);
 
 /* Closed, too, where there is none. */
 enum serin_breaker_state dp_breaker_state(const struct serin_guard *g);
+/* What of a guard user space sets; all 0: there is none. */
+struct dp_guard_settings {
+	uint32_t failover;
+	uint32_t flows;
+	uint32_t flows_per_second;
+	uint32_t budget;
+	uint64_t window_jiffies;
+	uint64_t recover_jiffies;
+};
+
+void dp_guard_settings(const struct serin_guard *g, struct dp_guard_settings *out);
+bool dp_guard_has_breaker(const struct serin_guard *g, const struct dp_guard_settings *s);
+bool dp_guard_has_exposure(const struct serin_guard *g, const struct dp_guard_settings *s);
+/* 0, or -errno: there is no room for so many flows. */
+int dp_guard_set(struct dataplane *dp, uint32_t service, uint8_t slot,
+		 const struct dp_guard_settings *s);
 /* Are new flows kept from this pool, if not every one of them? */
 bool dp_guard_diverts(const struct dataplane *dp, uint32_t pool_index);
 /* Services that no guard has diverted a living flow of need the flow table no more for that. */

@@ -18,6 +18,9 @@ static void copy_pools(const struct dataplane *dp, uint32_t id, struct live_serv
 
 	dp_split_read(dp, id, &split);
 	memcpy(out->primary, pools[split.primary].name, sizeof(out->primary));
+	if (dp_file_primary(dp, id) != split.primary)
+		memcpy(out->file_primary, pools[dp_file_primary(dp, id)].name,
+		       sizeof(out->file_primary));
 	for (uint32_t order = 0; order < SERIN_MAX_POOLS; order++) {
 		for (uint8_t slot = 0; slot < SERIN_MAX_POOLS; slot++) {
 			struct live_pool *pool = &out->pools[out->pool_count];

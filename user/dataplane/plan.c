@@ -9,6 +9,7 @@
 
 #include "lib/log.h"
 #include "lib/net.h"
+#include "model/live.h"
 
 void plan_tell(struct plan *p, const char *format, ...)
 {
@@ -217,18 +218,18 @@ static int plan_pools(struct dataplane *dp, struct plan *p, struct service_plan 
 	return 0;
 }
 
-static bool running_weight(const struct dataplane *dp, uint32_t service,
-			   const struct split_layout *live, const char *pool, uint32_t *ppm)
+/* What a pool had of a running service's split, be it the primary. */
+static bool running_share(const struct dataplane *dp, uint32_t service,
+			  const struct split_layout *live, const char *pool, uint32_t *ppm)
 {
 	int slot = dp_pool_find(dp, service, pool);
+	bool has_part = slot >= 0 && slot == live->primary;
 
-	for (size_t i = 0; slot >= 0 && i < live->other_count; i++) {
-		if (live->others[i].pool != slot)
-			continue;
-		*ppm = live->others[i].ppm;
-		return true;
-	}
-	return false;
+	for (size_t i = 0; slot >= 0 && i < live->other_count; i++)
+		has_part |= live->others[i].pool == slot;
+	if (has_part)
+		*ppm = split_pool_ppm(live, (uint8_t)slot);
+	return has_part;
 }
 
 static void tell_weight(struct plan *p, const struct model_service *m, size_t pool, uint32_t ppm,
@@ -236,11 +237,17 @@ static void tell_weight(struct plan *p, const struct model_service *m, size_t po
 {
 	const struct model_pool *mp = &m->pools[pool];
 
-	if (is_kept && ppm != mp->weight_ppm)
+	if (ppm == mp->weight_ppm)
+		return;
+	if (is_kept && pool == m->primary)
+		fprintf(p->changes,
+			"= service %s: pool %s keeps its live weight %g %% (file: primary)\n",
+			m->name, mp->name, ppm / 1e4);
+	else if (is_kept)
 		fprintf(p->changes,
 			"= service %s: pool %s keeps its live weight %g %% (file: %g %%)\n",
 			m->name, mp->name, ppm / 1e4, mp->weight_ppm / 1e4);
-	else if (!is_kept && ppm != mp->weight_ppm)
+	else
 		fprintf(p->changes,
 			"= service %s: pool %s begins at 0 %%: the live weights leave no room for "
 			"its %g %%\n",
@@ -256,23 +263,24 @@ static void plan_split(struct dataplane *dp, struct plan *p, struct service_plan
 	bool is_kept[SERIN_MAX_POOLS] = {};
 	uint32_t ppm[SERIN_MAX_POOLS] = {}, sum = 0;
 
+	plan_primary(dp, p, s, running ? (int64_t)running->id : -1);
 	if (running) /* of that name, whatever its address: its weights live on */
 		dp_split_read(dp, running->id, &live);
 	for (size_t i = 0; i < m->pool_count; i++) {
+		const char *pool = m->pools[i].name;
+
 		ppm[i] = m->pools[i].weight_ppm;
-		if (running && i != m->primary)
-			is_kept[i] =
-				running_weight(dp, running->id, &live, m->pools[i].name, &ppm[i]);
-		else if (s->remembered && i != m->primary)
-			is_kept[i] = live_weight(s->remembered, m->pools[i].name, &ppm[i]);
-		if (is_kept[i])
-			sum += ppm[i];
+		if (i == s->primary)
+			continue;
+		is_kept[i] = running ? running_share(dp, running->id, &live, pool, &ppm[i])
+				     : s->remembered && live_share(s->remembered, pool, &ppm[i]);
+		sum += is_kept[i] ? ppm[i] : 0;
 	}
-	s->layout.primary = s->slot[m->primary];
+	s->layout.primary = s->slot[s->primary];
 	for (size_t i = 0; i < m->pool_count; i++) {
 		size_t n = s->layout.other_count;
 
-		if (i == m->primary)
+		if (i == s->primary)
 			continue;
 		if (!is_kept[i] && sum + ppm[i] > SPLIT_PPM_ALL)
 			ppm[i] = 0;

@@ -30,7 +30,8 @@ struct service_plan {
 	uint8_t slot[SERIN_MAX_POOLS];	       /* of each of the model's pools */
 	bool is_new_slot[SERIN_MAX_POOLS];     /* it had another name, or none, before */
 	struct serin_tunnel tunnel;	       /* wanted; as it is, where there is none to want */
-	struct split_layout layout;	       /* wanted; live weights kept */
+	size_t primary;		    /* index into the model's pools: live, or the file's */
+	struct split_layout layout; /* wanted; live weights kept */
 	bool is_split_new;
 	uint8_t dscp_pool[SERIN_DSCP_VALUES]; /* as in struct serin_service */
 };
@@ -109,6 +110,9 @@ int plan_check_hops(const struct plan *p);
 /* ---- plan_live.c: what is taken up of the time before a restart ---- */
 
 void plan_remembered(const struct dataplane *dp, const struct plan *p, struct service_plan *s);
+/* Which pool is the primary. @running: the service of that name, or -1 */
+void plan_primary(const struct dataplane *dp, const struct plan *p, struct service_plan *s,
+		  int64_t running);
 bool plan_stays_drained(const struct plan *p, const struct service_plan *s,
 			const struct model_backend *m);
 

@@ -6,23 +6,14 @@
 
 #include "lib/log.h"
 
-/* What of a guard user space sets. */
-struct settings {
-	uint32_t failover;
-	uint32_t flows;
-	uint32_t flows_per_second;
-	uint32_t budget;
-	uint64_t window_jiffies;
-	uint64_t recover_jiffies;
-};
-
-static struct settings wanted(const struct model_service *m, size_t pool)
+static struct dp_guard_settings wanted(const struct service_plan *s, size_t pool)
 {
+	const struct model_service *m = s->model;
 	uint64_t ticks = (uint64_t)dp_ticks_per_second();
 
-	if (pool == m->primary)
-		return (struct settings){0};
-	return (struct settings){
+	if (pool == s->primary)
+		return (struct dp_guard_settings){0};
+	return (struct dp_guard_settings){
 		.failover = m->syn_failover,
 		.flows = m->exposure.flows,
 		.flows_per_second = m->exposure.flows_per_second,
@@ -32,21 +23,10 @@ static struct settings wanted(const struct model_service *m, size_t pool)
 	};
 }
 
-static bool has_breaker(const struct serin_guard *g, const struct settings *s)
-{
-	return g->budget == s->budget && (!s->budget || (g->window_jiffies == s->window_jiffies &&
-							 g->recover_jiffies == s->recover_jiffies));
-}
-
-static bool has_exposure(const struct serin_guard *g, const struct settings *s)
-{
-	return g->flows == s->flows && g->flows_per_second == s->flows_per_second;
-}
-
 /* ---- telling ---- */
 
 static void tell_breaker(struct plan *p, const char *service, const char *pool,
-			 const struct settings *s)
+			 const struct dp_guard_settings *s)
 {
 	double ticks = (double)dp_ticks_per_second();
 
@@ -61,7 +41,7 @@ static void tell_breaker(struct plan *p, const char *service, const char *pool,
 }
 
 static void tell_failover(struct plan *p, const char *service, const char *pool,
-			  const struct settings *s)
+			  const struct dp_guard_settings *s)
 {
 	if (s->failover)
 		plan_tell(p, "~ service %s: pool %s: syn_failover %u", service, pool, s->failover);
@@ -79,7 +59,7 @@ static const char *cap_text(uint32_t cap, char text[16])
 }
 
 static void tell_exposure(struct plan *p, const char *service, const char *pool,
-			  const struct settings *s)
+			  const struct dp_guard_settings *s)
 {
 	char flows[16], rate[16];
 
@@ -93,43 +73,20 @@ void plan_guards(const struct dataplane *dp, struct plan *p, const struct servic
 
 	for (size_t i = 0; i < m->pool_count; i++) {
 		const struct serin_guard *g = &dp->guards[dp_pool_index(s->id, s->slot[i])];
-		struct settings settings = wanted(m, i);
+		struct dp_guard_settings settings = wanted(s, i);
 
 		if (s->is_new || s->is_new_slot[i])
 			continue;
-		if (!has_breaker(g, &settings))
+		if (!dp_guard_has_breaker(g, &settings))
 			tell_breaker(p, m->name, m->pools[i].name, &settings);
 		if (g->failover != settings.failover)
 			tell_failover(p, m->name, m->pools[i].name, &settings);
-		if (!has_exposure(g, &settings))
+		if (!dp_guard_has_exposure(g, &settings))
 			tell_exposure(p, m->name, m->pools[i].name, &settings);
 	}
 }
 
 /* ---- carrying out ---- */
-
-/* Set last, the budget makes it be asked: what it was before, if it is new, must not count. */
-static void commit_breaker(struct serin_guard *g, const struct settings *s)
-{
-	if (has_breaker(g, s))
-		return;
-	if (!g->budget)
-		g->phase = g->window = g->probe = 0;
-	g->window_jiffies = s->window_jiffies;
-	g->recover_jiffies = s->recover_jiffies;
-	__atomic_store_n(&g->budget, s->budget, __ATOMIC_RELEASE);
-}
-
-static int commit_exposure(struct dataplane *dp, uint32_t pool_index, const struct settings *s)
-{
-	struct serin_guard *g = &dp->guards[pool_index];
-
-	if (g->flows_per_second != s->flows_per_second) {
-		g->cap_full = 0; /* it was in units of the other */
-		__atomic_store_n(&g->flows_per_second, s->flows_per_second, __ATOMIC_RELAXED);
-	}
-	return g->flows == s->flows ? 0 : dp_seats_set(dp, pool_index, s->flows);
-}
 
 int plan_commit_guards(struct dataplane *dp, const struct service_plan *s)
 {
@@ -138,20 +95,14 @@ int plan_commit_guards(struct dataplane *dp, const struct service_plan *s)
 
 	for (size_t i = 0; !error && i < m->pool_count; i++) {
 		uint32_t index = dp_pool_index(s->id, s->slot[i]);
-		struct serin_guard *g = &dp->guards[index];
-		struct settings settings = wanted(m, i);
+		struct dp_guard_settings settings = wanted(s, i);
 
 		if (s->is_new_slot[i])
-			memset(g, 0, sizeof(*g));
-		commit_breaker(g, &settings);
-		__atomic_store_n(&g->failover, settings.failover, __ATOMIC_RELAXED);
-		error = commit_exposure(dp, index, &settings);
+			memset(&dp->guards[index], 0, sizeof(dp->guards[index]));
+		error = dp_guard_set(dp, s->id, s->slot[i], &settings);
 		if (error)
 			log_error("service %s: pool %s: cannot make room for %u flows: %s", m->name,
 				  m->pools[i].name, settings.flows, strerror(-error));
-		if (settings.budget || settings.failover) /* it hears of sampled flows alone */
-			__atomic_store_n(&dp->services[s->id].sample_mask[s->slot[i]], 0,
-					 __ATOMIC_RELAXED);
 	}
 	return error;
 }

@@ -5,6 +5,8 @@
  */
 #include "dataplane/plan.h"
 
+#include <string.h>
+
 #include "lib/net.h"
 #include "model/live.h"
 
@@ -28,6 +30,37 @@ void plan_remembered(const struct dataplane *dp, const struct plan *p, struct se
 	if (!dp->is_published)
 		s->remembered = live_find(p->model->remembered, s->model->name);
 	s->seed = seed_of(p, s);
+}
+
+/*
+ * The live one, until the file says another one than it said: a release that has ended makes its pool
+ * the primary, and whoever wrote the file need not hear of it.
+ */
+void plan_primary(const struct dataplane *dp, const struct plan *p, struct service_plan *s,
+		  int64_t running)
+{
+	const struct model_service *m = s->model;
+	const char *file = m->pools[m->primary].name, *live = NULL, *said = NULL;
+	struct split_layout split;
+	int kept;
+
+	s->primary = m->primary;
+	if (running >= 0) {
+		dp_split_read(dp, (uint32_t)running, &split);
+		live = dp->info[running].pool[split.primary].name;
+		said = dp->info[running].pool[dp_file_primary(dp, (uint32_t)running)].name;
+	} else if (s->remembered) {
+		live = s->remembered->primary;
+		said = *s->remembered->file_primary ? s->remembered->file_primary : live;
+	}
+	if (!live || strcmp(said, file) || !strcmp(live, file))
+		return;
+	kept = model_find_pool(m, live);
+	if (kept < 0)
+		return;
+	s->primary = (size_t)kept;
+	fprintf(p->changes, "= service %s: keeps its live primary %s (file: %s)\n", m->name, live,
+		file);
 }
 
 bool plan_stays_drained(const struct plan *p, const struct service_plan *s,

@@ -44,6 +44,15 @@ void dp_split_read(const struct dataplane *dp, uint32_t service, struct split_la
 	split_decode(&live_generation(&dp->services[service])->now, out);
 }
 
+uint8_t dp_file_primary(const struct dataplane *dp, uint32_t service)
+{
+	struct split_layout live;
+
+	dp_split_read(dp, service, &live);
+	return dp->info[service].file_primary ? (uint8_t)(dp->info[service].file_primary - 1)
+					      : live.primary;
+}
+
 void dp_service_changed(struct dataplane *dp, uint32_t service)
 {
 	struct timespec now;

@@ -131,6 +131,8 @@ static int copy_pool(struct copying *c, struct snapshot_service *s, uint8_t slot
 	pool->configured_ppm = info->configured_ppm;
 	if (slot == split->primary)
 		s->primary = s->pool_count;
+	if (slot == dp_file_primary(c->dp, s->id))
+		s->file_primary = s->pool_count;
 	s->pool_count++;
 	pool->sample_shift = dp_sample_shift(&c->dp->services[s->id], slot);
 	pool->counters = c->pools[slot];

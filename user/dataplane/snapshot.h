@@ -55,7 +55,7 @@ struct snapshot_pool {
 	struct snapshot_guard guard;
 	uint32_t slot;		 /* the pool's number in the maps */
 	uint32_t weight_ppm;	 /* live; of the primary too */
-	uint32_t configured_ppm; /* the file's; 0 for the primary */
+	uint32_t configured_ppm; /* the file's; 0 for its primary */
 	uint8_t sample_shift;	 /* one flow in 2^this is sampled */
 	struct snapshot_counters counters;
 	struct serin_histograms *latencies;
@@ -98,6 +98,7 @@ struct snapshot_service {
 	bool is_settled;	     /* no choice has changed that a living flow could remember */
 	bool is_tracked;	     /* every flow is remembered */
 	size_t primary;		     /* index into pools */
+	size_t file_primary;	     /* likewise: that of the file */
 	struct snapshot_pool *pools; /* in the order of the file */
 	size_t pool_count;
 	struct serin_change last; /* who shifted, drained or applied last */

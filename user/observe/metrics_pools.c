@@ -27,17 +27,17 @@ static void weight(FILE *out, const char *family, const struct snapshot_service 
 	metrics_put_millionths(out, pool->weight_ppm);
 }
 
-/* The file gives the primary no weight: it takes the rest. */
+/* The file gives its primary no weight: it takes the rest. */
 static void configured_weight(FILE *out, const char *family, const struct snapshot_service *svc,
 			      const struct snapshot_pool *pool, const void *arg)
 {
 	uint32_t ppm = pool->configured_ppm;
 
 	(void)arg;
-	if (pool == &svc->pools[svc->primary]) {
+	if (pool == &svc->pools[svc->file_primary]) {
 		ppm = MODEL_PPM_ALL;
 		for (size_t i = 0; i < svc->pool_count; i++)
-			ppm -= i == svc->primary ? 0 : svc->pools[i].configured_ppm;
+			ppm -= i == svc->file_primary ? 0 : svc->pools[i].configured_ppm;
 	}
 	metrics_put_pool(out, family, svc, pool);
 	metrics_put_millionths(out, ppm);
