@@ -113,6 +113,27 @@ struct dataplane_shift_request {
 int dataplane_shift(struct dataplane *dp, const struct dataplane_shift_request *request,
 		    struct dataplane_shift *out);
 
+struct dataplane_promote_request {
+	const char *service;
+	const char *pool;
+	int64_t expect_epoch; /* -1: any */
+	bool dry_run;
+	struct dataplane_author author;
+};
+
+/*
+ * dataplane_promote() - make a pool that has 100 % the service's primary, by one new split.
+ *
+ * No place of the split moves: whoever went to the pool goes there still, and so do flows of before.
+ * The old primary becomes a pool like others, at 0 %, and has the guards that the new one loses.
+ * Of a pool that is the primary already nothing changes.
+ *
+ * Returns 0; -ESTALE: another epoch; -ENOENT: no such service or pool; -EBUSY: it does not have
+ * everything, or its clients go to the primary now, for want of backends or by its breaker.
+ */
+int dataplane_promote(struct dataplane *dp, const struct dataplane_promote_request *request,
+		      struct dataplane_shift *out);
+
 struct dataplane_drain_request {
 	const char *service;
 	bool drain; /* false: undrain */

@@ -175,6 +175,19 @@ void dp_service_changed(struct dataplane *dp, uint32_t service);
 void dp_service_set_flags(struct dataplane *dp, uint32_t service, uint8_t flags);
 void dp_note_change(struct dataplane *dp, uint32_t service, const struct dataplane_author *author);
 
+/* ---- shift.c: what a change of a split begins and ends with ---- */
+
+/* The service of that name, if it has the epoch expected (-1: any). Says why not. */
+int dp_shift_begin(struct dataplane *dp, const char *service, int64_t expect_epoch, uint32_t *id);
+/* Slot of a pool of that name that the file has, or -ENOENT. Says so. */
+int dp_shift_pool(const struct dataplane *dp, uint32_t service, const char *pool);
+void dp_shift_describe(const struct dataplane *dp, uint32_t service,
+		       const struct split_layout *before, const struct split_layout *after,
+		       struct dataplane_shift *out);
+/* Puts another split in force, and notes who did it. */
+void dp_shift_store(struct dataplane *dp, uint32_t service, const struct split_layout *after,
+		    const struct dataplane_author *author, struct dataplane_shift *out);
+
 /* ---- live.c: an account of what changes, for authors who want one ---- */
 
 /* Around what is written. @service: an id, or -1 for all */

@@ -44,9 +44,13 @@ static void list_pools(const struct dataplane *dp, uint32_t service, char *text,
 					       pools[i].name);
 }
 
-static int refuse_pool(const struct dataplane *dp, uint32_t service, const char *pool)
+int dp_shift_pool(const struct dataplane *dp, uint32_t service, const char *pool)
 {
 	char pools[SERIN_MAX_POOLS * (SERIN_NAME_LEN + 2)];
+	int slot = dp_pool_find(dp, service, pool);
+
+	if (slot >= 0 && dp->info[service].pool[slot].order != SERIN_POOL_GONE)
+		return slot;
 
 	list_pools(dp, service, pools, sizeof(pools));
 	log_error("service %s has no pool \"%s\"; it has %s", dp->info[service].name, pool, pools);
@@ -57,10 +61,10 @@ static int refuse_pool(const struct dataplane *dp, uint32_t service, const char 
 static int set_weight(const struct dataplane *dp, uint32_t service,
 		      const struct dataplane_weight *w, struct split_layout *layout)
 {
-	int slot = dp_pool_find(dp, service, w->pool);
+	int slot = dp_shift_pool(dp, service, w->pool);
 
-	if (slot < 0 || dp->info[service].pool[slot].order == SERIN_POOL_GONE)
-		return refuse_pool(dp, service, w->pool);
+	if (slot < 0)
+		return slot;
 	if (w->ppm > SPLIT_PPM_ALL) {
 		log_error("%s: %g %% is more than 100 %%", w->pool, w->ppm / 1e4);
 		return -EINVAL;
@@ -101,9 +105,9 @@ static int set_weights(const struct dataplane *dp, uint32_t service,
 	return -EINVAL;
 }
 
-static void describe_shift(const struct dataplane *dp, uint32_t service,
-			   const struct split_layout *before, const struct split_layout *after,
-			   struct dataplane_shift *out)
+void dp_shift_describe(const struct dataplane *dp, uint32_t service,
+		       const struct split_layout *before, const struct split_layout *after,
+		       struct dataplane_shift *out)
 {
 	const struct serin_pool_info *pools = dp->info[service].pool;
 
@@ -119,6 +123,33 @@ static void describe_shift(const struct dataplane *dp, uint32_t service,
 	}
 }
 
+int dp_shift_begin(struct dataplane *dp, const char *service, int64_t expect_epoch, uint32_t *id)
+{
+	int error = find_service(dp, service, id);
+	uint32_t epoch;
+
+	if (error)
+		return error;
+	epoch = dp->services[*id].epoch;
+	if (expect_epoch < 0 || expect_epoch == epoch)
+		return 0;
+	log_error("service %s: its epoch is %u, not %lld: somebody shifted it meanwhile (%s); "
+		  "nothing was changed",
+		  service, epoch, (long long)expect_epoch, dp->info[*id].last.actor);
+	return -ESTALE;
+}
+
+void dp_shift_store(struct dataplane *dp, uint32_t service, const struct split_layout *after,
+		    const struct dataplane_author *author, struct dataplane_shift *out)
+{
+	uint64_t start = now_ns();
+
+	out->epoch = dp_split_store(dp, service, after);
+	out->took_effect_ns = now_ns();
+	out->store_ns = out->took_effect_ns - start;
+	dp_note_change(dp, service, author);
+}
+
 int dataplane_shift(struct dataplane *dp, const struct dataplane_shift_request *r,
 		    struct dataplane_shift *out)
 {
@@ -127,32 +158,19 @@ int dataplane_shift(struct dataplane *dp, const struct dataplane_shift_request *
 	uint32_t service = 0;
 	int error;
 
-	error = find_service(dp, r->service, &service);
+	error = dp_shift_begin(dp, r->service, r->expect_epoch, &service);
 	if (error)
 		return error;
 	result.epoch = dp->services[service].epoch;
-	if (r->expect_epoch >= 0 && r->expect_epoch != result.epoch) {
-		log_error("service %s: its epoch is %u, not %lld: somebody shifted it meanwhile "
-			  "(%s); nothing was changed",
-			  r->service, result.epoch, (long long)r->expect_epoch,
-			  dp->info[service].last.actor);
-		return -ESTALE;
-	}
 	dp_split_read(dp, service, &before);
 	after = before;
 	error = set_weights(dp, service, r, &after);
 	if (error)
 		return error;
-	describe_shift(dp, service, &before, &after, &result);
+	dp_shift_describe(dp, service, &before, &after, &result);
 	if (!r->dry_run && !split_equal(&before, &after)) {
-		uint64_t start;
-
 		dp_change_begin(dp, &r->author, service);
-		start = now_ns();
-		result.epoch = dp_split_store(dp, service, &after);
-		result.took_effect_ns = now_ns();
-		result.store_ns = result.took_effect_ns - start;
-		dp_note_change(dp, service, &r->author);
+		dp_shift_store(dp, service, &after, &r->author, &result);
 		dp_change_end(dp, &r->author, service);
 	}
 	*out = result;
