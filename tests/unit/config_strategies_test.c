@@ -47,6 +47,10 @@ static void test_defaults(void **state)
 	assert_int_equal(s->analysis.on_failure, STRATEGY_ROLLBACK);
 	assert_int_equal(s->finish, STRATEGY_SWAP);
 	assert_int_equal(s->hook_count, 0);
+	assert_true(s->drain_ms == 30000 && s->standby_ms == 600000);
+	assert_true(s->analysis.initial_delay_ms == 10000 && s->analysis.interval_ms == 60000);
+	assert_true(s->analysis.lookback_ms == 600000 && s->analysis.deadline_ms == 0);
+	assert_true(s->analysis.kayenta_pass == 75 && s->analysis.kayenta_marginal == 50);
 	model_free(m);
 }
 

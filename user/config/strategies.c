@@ -13,6 +13,13 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 #define STRATEGIES_MAX	1000
 
+#define DRAIN_MS	 30000
+#define STANDBY_MS	 600000
+#define INITIAL_DELAY_MS 10000
+#define LOOKBACK_MS	 600000
+#define KAYENTA_PASS	 75 /* as `serin judge` has them */
+#define KAYENTA_MARGINAL 50
+
 #define FIELD(member) offsetof(struct model_strategy, member)
 
 static const struct value_words type_words = {
@@ -124,6 +131,18 @@ static void check_keys(struct reader *r, const struct node *node, const struct m
 			   "'%s' is the candidate; the baseline runs the old version", s->baseline);
 }
 
+/* What a file means that does not say it; an analysis that looks at once and for ever is nobody's wish. */
+static void init_strategy(struct model_strategy *s)
+{
+	strategy_init(s);
+	s->drain_ms = DRAIN_MS;
+	s->standby_ms = STANDBY_MS;
+	s->analysis.initial_delay_ms = INITIAL_DELAY_MS;
+	s->analysis.lookback_ms = LOOKBACK_MS;
+	s->analysis.kayenta_pass = KAYENTA_PASS;
+	s->analysis.kayenta_marginal = KAYENTA_MARGINAL;
+}
+
 static void read_strategy(struct reader *r, const struct node *key, struct model_strategy *s)
 {
 	static const struct schema_field name = {.key = "a strategy's name", .offset = FIELD(name)};
@@ -179,7 +198,7 @@ void strategies_read(struct reader *r, const struct node *value, const struct sc
 		if (!schema_expect(r, key, NODE_TEXT, "a strategy's name") ||
 		    !is_new(r, value->first, key))
 			continue;
-		strategy_init(s);
+		init_strategy(s);
 		m->strategy_count++;
 		read_strategy(r, key, s);
 	}
