@@ -375,6 +375,24 @@ static void test_a_file_that_says_another_one_wins(void **state)
 	expect_primary("base", (uint32_t[]){700000, 0, 300000});
 }
 
+/* At another address it is the same service. */
+static void test_a_service_that_moves_keeps_it(void **state)
+{
+	static const char moved[] = LAB_HEAD
+		"  - {name: web, vip: 192.0.2.9, port: 80, protocol: tcp, primary: stable"
+		", pools: [" CANARY("10") BASELINE("20") STABLE "]}\n";
+
+	(void)state;
+	start_promoted(first);
+	assert_int_equal(lab_shift("web", "stable", 300000), 0);
+	for (int again = 0; again < 2; again++) {
+		lab_apply(moved);
+		assert_non_null(strstr(lab_changes, KEEPS));
+		expect_primary("canary", (uint32_t[]){700000, 0, 300000});
+	}
+	assert_int_equal(apply_hosts("192.0.2.9"), BIT(1) | BIT(2) | BIT(3));
+}
+
 /* It leaves the file: then the file's has what it leaves. */
 static void test_one_that_leaves_the_file(void **state)
 {
@@ -466,6 +484,7 @@ int main(void)
 		PROMOTE_TEST(test_an_unchanged_file_keeps_it),
 		PROMOTE_TEST(test_weights_after_it_are_kept_too),
 		PROMOTE_TEST(test_a_file_that_says_another_one_wins),
+		PROMOTE_TEST(test_a_service_that_moves_keeps_it),
 		PROMOTE_TEST(test_one_that_leaves_the_file),
 		PROMOTE_TEST(test_undone),
 		PROMOTE_TEST(test_a_restart_keeps_it),

@@ -67,7 +67,8 @@ int dataplane_check(const struct model *m);
  * @dir: the pin directory; @m: the wanted state; @dry_run: only tell what would change
  * @changes: receives one line per difference, "no changes" if none
  *
- * Live weights and drained backends survive; where nothing is loaded, those of m->remembered are in
+ * Live weights and drained backends survive, and the live primary until the file says another one than
+ * it said; where nothing is loaded, those of m->remembered are in
  * force from the first packet on. Every step leaves a state that forwards: what is new
  * is complete before it is reachable, what goes is unreachable before it is freed, so being killed
  * between any two of them loses nothing and the next apply finishes the work.
