@@ -23,7 +23,7 @@ static void must(bool holds)
 
 static void expand(const char *text)
 {
-	struct query_values v = {"web", "a\"'\n", 0, 60000, 1000};
+	struct query_values v = {"web", "a\"'\n", 0, 60000, 1000, "base"};
 	struct query_error error = {0};
 	char *query = NULL;
 	int err = query_expand(text, &v, &query, &error);

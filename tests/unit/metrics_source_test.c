@@ -24,7 +24,7 @@
 
 static void expect_query(const char *template, const char *pool, const char *wanted)
 {
-	struct query_values v = {"web", pool, 1700000000000, 1700000600250, 15000};
+	struct query_values v = {"web", pool, 1700000000000, 1700000600250, 15000, "base"};
 	struct query_error error;
 	char *query = NULL;
 	int err = query_expand(template, &v, &query, &error);
@@ -37,7 +37,7 @@ static void expect_query(const char *template, const char *pool, const char *wan
 
 static void expect_refused(const char *template, const char *pool, size_t column, const char *why)
 {
-	struct query_values v = {"web", pool, 0, 0, 1000};
+	struct query_values v = {"web", pool, 0, 0, 1000, "base"};
 	struct query_error error;
 	char *query = NULL;
 
@@ -53,6 +53,7 @@ static void values_take_their_places(void **state)
 	expect_query("rate(x{s=\"${service}\",p='${pool}'}[${step}] @ ${end}) + ${start}", "canary",
 		     "rate(x{s=\"web\",p='canary'}[15000ms] @ 1700000600.250) + 1700000000.000");
 	expect_query("x{p=\"${scope}\"} / x{p=\"$\\{scope}\"}", "b", "x{p=\"b\"} / x{p=\"b\"}");
+	expect_query("x{p='${pool}'} / x{p='${control}'}", "b", "x{p='b'} / x{p='base'}");
 	expect_query("$x + {} $", "b", "$x + {} $");
 	expect_query("requests_${pool}_total", "b_1", "requests_b_1_total");
 }

@@ -56,6 +56,7 @@ static int make_queries(const struct source *s, const struct canary *c, const st
 			.start_ms = r->grid.start_ms,
 			.end_ms = r->grid.end_ms,
 			.step_ms = r->grid.step_ms,
+			.control = r->control,
 		};
 
 		error = make_query(s, metric, json_string_value(template), &v, &queries[side]);

@@ -100,8 +100,9 @@ static int put_value(const struct expansion *e, const char *at, const char *name
 		const char *name, *text;
 		int64_t ms;
 	} known[] = {
-		{"service", v->service, 0},   {"pool", v->pool, 0},	{"scope", v->pool, 0},
-		{"start", NULL, v->start_ms}, {"end", NULL, v->end_ms}, {"step", NULL, v->step_ms},
+		{"service", v->service, 0}, {"pool", v->pool, 0},	  {"scope", v->pool, 0},
+		{"control", v->control, 0}, {"start", NULL, v->start_ms}, {"end", NULL, v->end_ms},
+		{"step", NULL, v->step_ms},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
@@ -118,7 +119,7 @@ static int put_value(const struct expansion *e, const char *at, const char *name
 	}
 	return refuse(e, at,
 		      "${%.*s} is not known; there are ${service}, ${pool}, ${scope} (the pool), "
-		      "${start}, ${end} and ${step}",
+		      "${control}, ${start}, ${end} and ${step}",
 		      (int)(len < 32 ? len : 32), name);
 }
 

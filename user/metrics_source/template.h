@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns PromQL with places to fill: ${service}, ${pool} (Kayenta's ${scope}), ${start} and ${end} (Unix
- * seconds), ${step} (a PromQL duration). Pure.
+ * Owns PromQL with places to fill: ${service}, ${pool} (Kayenta's ${scope}), ${control} (the
+ * pool it is compared with), ${start} and ${end} (Unix seconds), ${step} (a PromQL duration). Pure.
  *
  * A name never ends the string it is put into: in '' and "" it is escaped, after =~ and !~ as a
  * regular expression, too, so that it matches itself alone. Outside of strings only what may be part
@@ -16,6 +16,7 @@ struct query_values {
 	const char *service;
 	const char *pool;
 	int64_t start_ms, end_ms, step_ms;
+	const char *control;
 };
 
 struct query_error {
