@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/rollout_asked.h"
 #include "cli/cli.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
@@ -75,6 +76,8 @@ int main(int argc, char **argv)
 	const struct cli_verb *verb;
 	int error;
 
+	if (rollout_is_asked(argc, argv))
+		return rollout_asked_run();
 	setlocale(LC_CTYPE, ""); /* not numbers: metrics have points, never commas */
 	error = cli_parse(NULL, argc, argv, &cli);
 	if (error)
