@@ -88,7 +88,7 @@ static inline bool server_serve(int fd, const char *request)
 		{"/deny", "200 OK", "{\"allow\": false, \"reason\": \"frozen until Monday\"}"},
 		{"/forbidden", "403 Forbidden", "not you\nmore\n"},
 		{"/broken", "500 Internal Server Error", "oops"},
-		{"/moved", "302 Found", ""},
+		{"/moved", "302 Found\r\nLocation: /yes", ""},
 		{"/none", "200 OK",
 		 "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}}"},
 	};

@@ -202,6 +202,7 @@ static void webhooks_that_give_no_answer_are_asked_again(void **state)
 	assert_non_null(strstr(heard.answer.why, "127.0.0.1"));
 	hear(&(struct strategy_hook){.url = (char *)"file:///etc/passwd", .timeout_ms = 60000});
 	assert_false(heard.answer.is_yes);
+	assert_non_null(strstr(heard.answer.why, "rotocol"));
 }
 
 /* ---- the end ---- */
