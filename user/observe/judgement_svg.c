@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "observe/svg.h"
+
 #define WIDTH	 440
 #define HEIGHT	 150
 #define LEFT	 62 /* room for the numbers of the axis */
@@ -56,28 +58,6 @@ static double place_of(const struct span *s, double value)
 	return (double)(((long double)value - s->low) / (s->high - s->low));
 }
 
-static void begin_picture(FILE *out, int width, int height, const char *label)
-{
-	fprintf(out,
-		"<svg role=\"img\" aria-label=\"%s\" viewBox=\"0 0 %d %d\" width=\"%d\" "
-		"height=\"%d\">",
-		label, width, height, width, height);
-}
-
-static void put_text(FILE *out, double x, double y, const char *anchor, const char *text)
-{
-	fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>", x, y, anchor,
-		text);
-}
-
-static void put_number(FILE *out, double x, double y, const char *anchor, long double value)
-{
-	char text[48];
-
-	snprintf(text, sizeof(text), "%.4Lg", value);
-	put_text(out, x, y, anchor, text);
-}
-
 static void put_frame(FILE *out)
 {
 	fprintf(out, "<path class=\"axis\" d=\"M%d %dV%dH%d\"/>", LEFT, TOP, HEIGHT - BOTTOM,
@@ -86,7 +66,7 @@ static void put_frame(FILE *out)
 
 static void put_nothing(FILE *out)
 {
-	put_text(out, LEFT + ACROSS / 2, TOP + DOWN / 2, "middle", "no values");
+	svg_text(out, LEFT + ACROSS / 2, TOP + DOWN / 2, "middle", "no values");
 }
 
 /* ---- over time ---- */
@@ -137,18 +117,18 @@ void judgement_svg_series(FILE *out, const struct judge_pair *pair)
 	size_t longest = pair->experiment.count > pair->control.count ? pair->experiment.count
 								      : pair->control.count;
 
-	begin_picture(out, WIDTH, HEIGHT, "canary and baseline over time");
+	svg_begin(out, WIDTH, HEIGHT, "canary and baseline over time");
 	put_frame(out);
 	if (s.is_any) {
-		put_number(out, LEFT - 4, TOP + 8, "end", s.high);
+		svg_number(out, LEFT - 4, TOP + 8, "end", s.high);
 		if (s.high > s.low)
-			put_number(out, LEFT - 4, HEIGHT - BOTTOM, "end", s.low);
+			svg_number(out, LEFT - 4, HEIGHT - BOTTOM, "end", s.low);
 		put_series(out, &s, &pair->control, "baseline line");
 		put_series(out, &s, &pair->experiment, "canary line");
 	} else {
 		put_nothing(out);
 	}
-	put_text(out, LEFT, HEIGHT - 7, "start", "first point");
+	svg_text(out, LEFT, HEIGHT - 7, "start", "first point");
 	fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">point %zu</text></svg>\n",
 		WIDTH - RIGHT, HEIGHT - 7, longest);
 }
@@ -233,7 +213,7 @@ void judgement_svg_spread(FILE *out, const struct judge_pair *pair, const struct
 	struct histogram experiment, control;
 	double greatest = 0.0, middle = TOP + DOWN / 2;
 
-	begin_picture(out, WIDTH, HEIGHT, "how canary and baseline are spread");
+	svg_begin(out, WIDTH, HEIGHT, "how canary and baseline are spread");
 	if (s.is_any) {
 		count_bins(&s, &pair->experiment, &experiment, &greatest);
 		count_bins(&s, &pair->control, &control, &greatest);
@@ -242,13 +222,13 @@ void judgement_svg_spread(FILE *out, const struct judge_pair *pair, const struct
 		put_stripes(out, &control, greatest);
 		put_median(out, &s, why->experiment_median, 1);
 		put_median(out, &s, why->control_median, -1);
-		put_number(out, LEFT, HEIGHT - 7, "start", s.low);
-		put_number(out, WIDTH - RIGHT, HEIGHT - 7, "end", s.high);
+		svg_number(out, LEFT, HEIGHT - 7, "start", s.low);
+		svg_number(out, WIDTH - RIGHT, HEIGHT - 7, "end", s.high);
 	} else {
 		put_nothing(out);
 	}
-	put_text(out, LEFT - 6, middle - 8, "end", "canary");
-	put_text(out, LEFT - 6, middle + 14, "end", "baseline");
+	svg_text(out, LEFT - 6, middle - 8, "end", "canary");
+	svg_text(out, LEFT - 6, middle + 14, "end", "baseline");
 	fprintf(out, "<path class=\"axis\" d=\"M%d %.1fH%d\"/></svg>\n", LEFT, middle,
 		WIDTH - RIGHT);
 }
@@ -272,9 +252,9 @@ void judgement_svg_shift(FILE *out, const struct judge_why *why)
 	widen(&s, shift->low);
 	widen(&s, shift->high);
 	widen(&s, shift->estimate);
-	begin_picture(out, BAR, BAR_HIGH, "the shift and its interval, beside zero");
+	svg_begin(out, BAR, BAR_HIGH, "the shift and its interval, beside zero");
 	fprintf(out, "<path class=\"axis\" d=\"M%.1f 2V%d\"/>", across(&s, 0.0), BAR_HIGH - 12);
-	put_text(out, across(&s, 0.0), BAR_HIGH - 2, "middle", "0");
+	svg_text(out, across(&s, 0.0), BAR_HIGH - 2, "middle", "0");
 	fprintf(out,
 		"<path class=\"canary line\" d=\"M%.1f %.1fH%.1fM%.1f %.1fv10M%.1f %.1fv10\"/>",
 		across(&s, shift->low), middle, across(&s, shift->high), across(&s, shift->low),

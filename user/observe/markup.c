@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "observe/plain.h"
+
 static const char *entity_of(char c)
 {
 	switch (c) {
@@ -21,26 +23,33 @@ static const char *entity_of(char c)
 	return NULL;
 }
 
-static bool is_control(char c)
+/* The first character as it is, or a space for one that would act upon what is beside it. */
+static size_t put_character(FILE *out, const char *text)
 {
-	return (unsigned char)c < ' ' || c == 0x7f;
+	bool is_unsafe;
+	size_t len = plain_next(text, &is_unsafe);
+
+	if (is_unsafe)
+		fputc(' ', out);
+	else
+		fwrite(text, 1, len, out);
+	return len;
 }
 
 void markup_put_html(FILE *out, const char *text)
 {
-	for (; *text; text++) {
+	while (*text) {
 		const char *entity = entity_of(*text);
 
 		if (entity)
 			fputs(entity, out);
-		else
-			fputc(is_control(*text) ? ' ' : *text, out);
+		text += entity ? 1 : put_character(out, text);
 	}
 }
 
 void markup_put_md(FILE *out, const char *text)
 {
-	for (; *text; text++) {
+	while (*text) {
 		const char *entity = *text == '@'   ? "&#64;"
 				     : *text == ':' ? "&#58;" /* an address is no link without it */
 						    : entity_of(*text);
@@ -48,8 +57,7 @@ void markup_put_md(FILE *out, const char *text)
 		if (entity)
 			fputs(entity, out);
 		else if (strchr("\\`*_[]()|#~!", *text))
-			fprintf(out, "\\%c", *text);
-		else
-			fputc(is_control(*text) ? ' ' : *text, out);
+			fputc('\\', out);
+		text += entity ? 1 : put_character(out, text);
 	}
 }
