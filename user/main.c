@@ -2,14 +2,13 @@
 /* The verb table, and the way to a verb. */
 #include <locale.h>
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "agent/rollout_asked.h"
 #include "cli/cli.h"
 #include "dataplane/dataplane.h"
-#include "lib/log.h"
 
+#define ROLLOUT (OPT_BIT(OPT_SOCKET) | OPT_BIT(OPT_OUTPUT))
+#define COMMAND (ROLLOUT | OPT_BIT(OPT_REASON) | OPT_BIT(OPT_ID))
 #define CHANGES (OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_REASON) | OPT_BIT(OPT_STATE))
 
 #define FROM_PROMETHEUS                                                                     \
@@ -59,8 +58,30 @@ const struct cli_verb cli_verbs[] = {
 		 OPT_BIT(OPT_PASS) | OPT_BIT(OPT_MARGINAL) | OPT_BIT(OPT_REPORT) | FROM_PROMETHEUS |
 		 LIVE,
 	 0, 1, cmd_judge},
+	{"rollout start", "SERVICE --release NAME", "begin a release; it goes on by itself",
+	 ROLLOUT | OPT_BIT(OPT_RELEASE) | OPT_BIT(OPT_STRATEGY) | OPT_BIT(OPT_REASON) |
+		 OPT_BIT(OPT_WAIT),
+	 1, 1, cmd_rollout_start},
+	{"rollout list", "[SERVICE]", "releases, the newest first", ROLLOUT | OPT_BIT(OPT_LIMIT), 0,
+	 1, cmd_rollout_list},
+	{"rollout status", "SERVICE", "what happens, why it waits, what can be done",
+	 ROLLOUT | OPT_BIT(OPT_ID) | OPT_BIT(OPT_UNTIL_ENDED) | OPT_BIT(OPT_WAIT), 1, 1,
+	 cmd_rollout_status},
+	{"rollout pause", "SERVICE", "stay at this weight until somebody says resume", COMMAND, 1,
+	 1, cmd_rollout_pause},
+	{"rollout resume", "SERVICE", "go on, also past a step that waits for somebody", COMMAND, 1,
+	 1, cmd_rollout_resume},
+	{"rollout promote", "SERVICE", "past what it waits for now", COMMAND | OPT_BIT(OPT_FULL), 1,
+	 1, cmd_rollout_promote},
+	{"rollout abort", "SERVICE", "back to 0 %, at once", COMMAND, 1, 1, cmd_rollout_abort},
+	{"rollout retry", "SERVICE", "an aborted one again, from its start", COMMAND, 1, 1,
+	 cmd_rollout_retry},
+	{"rollout undo", "SERVICE", "a promoted one: back to what was before", COMMAND, 1, 1,
+	 cmd_rollout_undo},
+	{"rollout report", "SERVICE", "the whole record of one, for people or machines",
+	 OPT_BIT(OPT_SOCKET) | OPT_BIT(OPT_ID) | OPT_BIT(OPT_RECORD), 1, 1, cmd_rollout_report},
 	{"version", "", "the version of serin and of its maps", 0, 0, 0, cmd_version},
-	{"help", "[VERB]", "this list, or one verb's options", 0, 0, 1, cmd_help},
+	{"help", "[VERB]", "this list, or one verb's options", 0, 0, 2, cmd_help},
 	{},
 };
 
@@ -70,11 +91,12 @@ int main(int argc, char **argv)
 			  .expect_epoch = -1,
 			  .since_s = -1,
 			  .limit = -1,
+			  .id = -1,
 			  .pass = NAN,
 			  .marginal = NAN,
 			  .reason = ""};
 	const struct cli_verb *verb;
-	int error;
+	int error, words = 0;
 
 	if (rollout_is_asked(argc, argv))
 		return rollout_asked_run();
@@ -88,12 +110,10 @@ int main(int argc, char **argv)
 		cli_help_all();
 		return cli.wants_help ? CLI_OK : CLI_USAGE;
 	}
-	verb = cli_find_verb(cli.args[0]);
-	if (!verb) {
-		log_error("there is no verb \"%s\"; `serin help` lists them", cli.args[0]);
-		return CLI_USAGE;
-	}
-	error = cli_parse(verb, cli.arg_count, cli.args, &cli);
+	verb = cli_find_verb(cli.arg_count, cli.args, &words);
+	if (!verb)
+		return cli_refuse_verb(cli.arg_count, cli.args);
+	error = cli_parse(verb, cli.arg_count - words + 1, cli.args + words - 1, &cli);
 	if (error)
 		return error;
 	if (cli.wants_help) {

@@ -65,6 +65,13 @@ enum cli_option {
 	OPT_NOT_WORSE,
 	OPT_FLOOR,
 	OPT_REPEATS,
+	OPT_RELEASE,
+	OPT_STRATEGY,
+	OPT_ID,
+	OPT_FULL,
+	OPT_WAIT,
+	OPT_UNTIL_ENDED,
+	OPT_RECORD,
 	OPT_MAX,
 };
 
@@ -113,12 +120,16 @@ struct cli {
 	bool is_summed;
 	const char *canary, *baseline; /* judge SERVICE: pools; NULL: not told */
 	const char *limit_time, *alpha, *not_worse, *floor, *repeats;
+	const char *release, *strategy; /* rollout: NULL: not asked */
+	int64_t id;			/* rollout; -1: not asked */
+	bool is_full;
+	bool is_waiting;
 	char **args; /* what is not an option */
 	int arg_count;
 };
 
 struct cli_verb {
-	const char *name;
+	const char *name; /* of one word, or of two: a group's and its own */
 	const char *args; /* as usage shows them */
 	const char *summary;
 	uint64_t options; /* OPT_BIT()s besides --bpffs and --help */
@@ -128,7 +139,12 @@ struct cli_verb {
 
 /* main.c; ends with a name of NULL. */
 extern const struct cli_verb cli_verbs[];
-const struct cli_verb *cli_find_verb(const char *name);
+/* @words: how many of its name's, out. NULL: there is none. */
+const struct cli_verb *cli_find_verb(int count, char **names, int *words);
+/* Is it the first word of verbs of two? */
+bool cli_is_group(const char *name);
+/* Says that there is no such verb. Returns CLI_USAGE. */
+int cli_refuse_verb(int count, char **names);
 
 /*
  * cli_parse() - options and arguments of one verb (or, with NULL, those before any verb).
@@ -137,6 +153,7 @@ const struct cli_verb *cli_find_verb(const char *name);
 int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli *cli);
 void cli_print_usage(const struct cli_verb *verb);
 int cli_help_all(void);
+int cli_help_group(const char *name);
 
 /* A dataplane's error as an exit code. */
 int cli_exit_code(int error);
@@ -163,5 +180,15 @@ int cmd_agent(const struct cli *cli);
 int cmd_reload(const struct cli *cli);
 int cmd_doctor(const struct cli *cli);
 int cmd_judge(const struct cli *cli);
+int cmd_rollout_start(const struct cli *cli);
+int cmd_rollout_list(const struct cli *cli);
+int cmd_rollout_status(const struct cli *cli);
+int cmd_rollout_pause(const struct cli *cli);
+int cmd_rollout_resume(const struct cli *cli);
+int cmd_rollout_promote(const struct cli *cli);
+int cmd_rollout_abort(const struct cli *cli);
+int cmd_rollout_retry(const struct cli *cli);
+int cmd_rollout_undo(const struct cli *cli);
+int cmd_rollout_report(const struct cli *cli);
 int cmd_version(const struct cli *cli);
 int cmd_help(const struct cli *cli);

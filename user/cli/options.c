@@ -74,6 +74,13 @@ static const struct option_info {
 		       "or less often than this, whatever the baseline does (0.001)"},
 	[OPT_REPEATS] = {"repeats", 0, "N",
 			 "so many times one client may fail for one cause; 1 is fastest (3)"},
+	[OPT_RELEASE] = {"release", 0, "NAME", "what is released: a version, a tag, a commit"},
+	[OPT_STRATEGY] = {"strategy", 0, "NAME", "how: one of the file's (the service's own)"},
+	[OPT_ID] = {"id", 0, "N", "that rollout (the one under way, or else the newest)"},
+	[OPT_FULL] = {"full", 0, NULL, "past everything that is left, to 100 %"},
+	[OPT_WAIT] = {"wait", 0, NULL, "until it has ended: exit 0 if it was promoted, 3 if not"},
+	[OPT_UNTIL_ENDED] = {"watch", 'w', NULL, "again every second, else as --wait"},
+	[OPT_RECORD] = {"output", 'o', "md|html|json", "how to print the report (md)"},
 };
 _Static_assert(sizeof(option_table) / sizeof(*option_table) == OPT_MAX, "an entry each");
 _Static_assert(OPT_MAX <= 64, "a bit each");
@@ -81,7 +88,8 @@ _Static_assert(OPT_MAX <= 64, "a bit each");
 static uint64_t options_of(const struct cli_verb *verb)
 {
 	return OPT_BIT(OPT_BPFFS) | OPT_BIT(OPT_HELP) |
-	       (verb ? verb->options : OPT_BIT(OPT_VERSION) | OPT_BIT(OPT_STATE));
+	       (verb ? verb->options
+		     : OPT_BIT(OPT_VERSION) | OPT_BIT(OPT_STATE) | OPT_BIT(OPT_SOCKET));
 }
 
 static int parse_epoch(const char *text, int64_t *out)
@@ -96,7 +104,7 @@ static int parse_epoch(const char *text, int64_t *out)
 	return CLI_USAGE;
 }
 
-static int parse_limit(const char *text, int64_t *out)
+static int parse_count(const char *option, const char *text, int64_t *out)
 {
 	char *end;
 
@@ -104,7 +112,7 @@ static int parse_limit(const char *text, int64_t *out)
 	*out = strtoll(text, &end, 10);
 	if (!errno && *text >= '0' && *text <= '9' && !*end)
 		return 0;
-	log_error("--limit takes a number, not \"%s\"", text);
+	log_error("--%s takes a number, not \"%s\"", option, text);
 	return CLI_USAGE;
 }
 
@@ -203,6 +211,16 @@ static int parse_report(const char *text, enum cli_report *out)
 	return word < 0 ? CLI_USAGE : 0;
 }
 
+static int parse_record(const char *text, enum cli_report *out)
+{
+	static const char *const words[] = {"md", "html", "json"};
+	static const enum cli_report reports[] = {CLI_REPORT_MD, CLI_REPORT_HTML, CLI_REPORT_JSON};
+	int word = parse_word("output", text, words, sizeof(words) / sizeof(*words));
+
+	*out = reports[word < 0 ? 0 : word];
+	return word < 0 ? CLI_USAGE : 0;
+}
+
 static int parse_score(const char *option, const char *text, double *out)
 {
 	char *end;
@@ -258,6 +276,33 @@ static void set_text_option(struct cli *cli, enum cli_option option, const char 
 		*places[option] = value;
 }
 
+/* Those of `rollout`. */
+static int set_rollout_option(struct cli *cli, enum cli_option option, const char *value)
+{
+	switch (option) {
+	case OPT_RELEASE:
+		cli->release = value;
+		break;
+	case OPT_STRATEGY:
+		cli->strategy = value;
+		break;
+	case OPT_ID:
+		return parse_count("id", value, &cli->id);
+	case OPT_FULL:
+		cli->is_full = true;
+		break;
+	case OPT_WAIT:
+	case OPT_UNTIL_ENDED:
+		cli->is_waiting = true;
+		break;
+	case OPT_RECORD:
+		return parse_record(value, &cli->report);
+	default:
+		return 0;
+	}
+	return 0;
+}
+
 /* Those of `judge`. */
 static int set_judge_option(struct cli *cli, enum cli_option option, const char *value)
 {
@@ -283,7 +328,7 @@ static int set_judge_option(struct cli *cli, enum cli_option option, const char 
 		break;
 	default:
 		set_text_option(cli, option, value);
-		break;
+		return set_rollout_option(cli, option, value);
 	}
 	return 0;
 }
@@ -340,7 +385,7 @@ static int set_option(struct cli *cli, enum cli_option option, const char *value
 		cli->state = value;
 		break;
 	case OPT_LIMIT:
-		return parse_limit(value, &cli->limit);
+		return parse_count("limit", value, &cli->limit);
 	case OPT_EVENTS:
 		cli->wants_events = true;
 		break;
@@ -449,14 +494,6 @@ void cli_print_usage(const struct cli_verb *verb)
 			 info->value ? " " : "", info->value ? info->value : "");
 		printf("  %-28s %s\n", left, info->help);
 	}
-}
-
-const struct cli_verb *cli_find_verb(const char *name)
-{
-	for (const struct cli_verb *v = cli_verbs; v->name; v++)
-		if (!strcmp(v->name, name))
-			return v;
-	return NULL;
 }
 
 int cli_exit_code(int error)

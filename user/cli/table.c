@@ -56,6 +56,18 @@ void table_warn(struct libscols_line *row)
 		scols_line_set_color(row, "yellow");
 }
 
+void table_fit(struct libscols_table *t, FILE *out, size_t columns, bool is_ascii, bool has_colours)
+{
+	struct libscols_column *first = scols_table_get_column(t, 0);
+
+	scols_table_set_stream(t, out);
+	scols_table_enable_ascii(t, is_ascii);
+	scols_table_enable_colors(t, has_colours);
+	scols_table_set_termforce(t, SCOLS_TERMFORCE_ALWAYS);
+	scols_table_set_termwidth(t, columns);
+	scols_column_set_flags(first, scols_column_get_flags(first) | SCOLS_FL_TRUNC);
+}
+
 void table_hide_head(struct libscols_table *t)
 {
 	scols_table_enable_noheadings(t, 1);

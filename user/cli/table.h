@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct libscols_table;
 struct libscols_line;
@@ -22,6 +23,9 @@ void table_set(struct libscols_line *row, size_t column, const char *format, ...
 	__attribute__((format(printf, 3, 4)));
 /* Makes a row stand out, where colours are wanted; what it says must be in the text too. */
 void table_warn(struct libscols_line *row);
+/* To @out, in ASCII or UTF-8, and no wider than so many columns: the first column gives way. */
+void table_fit(struct libscols_table *t, FILE *out, size_t columns, bool is_ascii,
+	       bool has_colours);
 /* For rows that go on where a table printed before ended. */
 void table_hide_head(struct libscols_table *t);
 void table_print(struct libscols_table *t);
