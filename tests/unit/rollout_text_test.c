@@ -105,12 +105,36 @@ static void a_screen_fits(void **state)
 		}
 }
 
+/* Whatever is told: words, wide ones, and one without an end. */
+static void long_texts_fit(void **state)
+{
+	static const char *const words[] = {"a word ", "\u4e2d", "xxxxxxxxx"};
+	static const char *const keys[] = {"why",    "release",	 "who",
+					   "reason", "strategy", "service"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(words); i++) {
+		json_t *json = load("stepping");
+		char *text, words_of[400] = "";
+
+		while (strlen(words_of) + strlen(words[i]) < 300)
+			strcat(words_of, words[i]);
+		for (size_t k = 0; k < COUNT(keys); k++)
+			json_object_set_new(json, keys[k], json_string(words_of));
+		look = (struct rollout_screen){.columns = 80, .is_ascii = i != 1};
+		text = written(write_screen, json);
+		expect_fits(words[i], text, 0);
+		free(text);
+		json_decref(json);
+	}
+}
+
 static void says_what_happens_and_what_can_be_done(void **state)
 {
 	char *text = screen_of("stepping", 0, true);
 
 	(void)state;
-	EXPECT(text, "web        release v2.4.1: careful, canary (rollout 12)\n",
+	EXPECT(text, "rollout    12 of web: release v2.4.1 by careful (canary)\n",
 	       "phase      stepping, step 3/8: hold, candidate at 10 %\n",
 	       "why        holds at 10 % while the analysis watches\n",
 	       "waits      4m12s left of 10m00s [###########---------]\n",
@@ -398,6 +422,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_screen_fits),
+		cmocka_unit_test(long_texts_fit),
 		cmocka_unit_test(says_what_happens_and_what_can_be_done),
 		cmocka_unit_test(says_why_it_waits),
 		cmocka_unit_test(says_how_it_ended),

@@ -135,7 +135,7 @@ int cmd_rollout_start(const struct cli *cli)
 	if (!result && !(cli->is_waiting && cli->is_json))
 		result = print_outcome(cli, &answer);
 	agent_answer_fini(&answer);
-	return result || !cli->is_waiting ? result : rollout_wait(cli, id);
+	return result || !cli->is_waiting ? result : rollout_follow(cli, id);
 }
 
 /* ---- list ---- */

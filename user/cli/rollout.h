@@ -12,4 +12,4 @@ struct cli;
  * @what: "" or "/record". Returns agent_ask()'s. */
 int rollout_get(const struct cli *cli, const char *what, int64_t id, struct agent_answer *out);
 /* Shows that rollout until it has ended. Returns the exit code. */
-int rollout_wait(const struct cli *cli, int64_t id);
+int rollout_follow(const struct cli *cli, int64_t id);

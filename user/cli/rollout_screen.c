@@ -103,9 +103,9 @@ static void put_title(struct screen *s)
 	int64_t began = view_int(v, "started_ms", 0);
 	char ago[VIEW_TEXT_LEN], took[VIEW_TEXT_LEN], at[VIEW_TEXT_LEN], line[SCREEN_TEXT_LEN];
 
-	screen_put(s, SCREEN_BOLD, view_text(v, "service"), "release %s: %s, %s (rollout %lld)",
-		   view_text(v, "release"), view_text(v, "strategy"), view_text(v, "type"),
-		   (long long)view_int(v, "id", 0));
+	screen_put(s, SCREEN_BOLD, "rollout", "%lld of %s: release %s by %s (%s)",
+		   (long long)view_int(v, "id", 0), view_text(v, "service"),
+		   view_text(v, "release"), view_text(v, "strategy"), view_text(v, "type"));
 	view_duration(now - (ended ? ended : began), ago);
 	view_duration((ended ? ended : now) - began, took);
 	snprintf(line, sizeof(line), "%s, %s ago%s%s%s%s%s%s", view_time(ended ? ended : began, at),

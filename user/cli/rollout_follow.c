@@ -151,7 +151,7 @@ static int look(struct wait *w)
 	return result;
 }
 
-int rollout_wait(const struct cli *cli, int64_t id)
+int rollout_follow(const struct cli *cli, int64_t id)
 {
 	const struct sigaction action = {.sa_handler = on_interrupt};
 	const struct timespec second = {.tv_sec = 1};
@@ -180,7 +180,7 @@ int cmd_rollout_status(const struct cli *cli)
 	int error, result;
 
 	if (cli->is_waiting)
-		return rollout_wait(cli, cli->id);
+		return rollout_follow(cli, cli->id);
 	error = rollout_get(cli, "", cli->id, &answer);
 	if (error)
 		return agent_tell_absent(agent_socket(cli), error);
