@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a rollout's screen and reports say, in which form, and what they let through. */
 #include <ctype.h>
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -435,5 +436,8 @@ int main(void)
 		cmocka_unit_test(bears_what_it_does_not_know),
 	};
 
+	/* or the tree shows what is not ASCII as bytes; the rest does not ask */
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
