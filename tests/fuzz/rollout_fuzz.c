@@ -61,7 +61,8 @@ static void go_on(struct rollout_state *s, const uint8_t *data, size_t size)
 		look.is_yes = data[i] & 4;
 		rollout_step(s, &look, &notes);
 		must(notes.count <= ROLLOUT_NOTES_MAX && s->phase < ROLLOUT_PHASE_MAX);
-		check_want(s);
+		if (look.is_loaded) /* what was kept may be wrong; a look puts it right */
+			check_want(s);
 		rollout_left_ms(s);
 		if (data[i] & 128)
 			rollout_obey(s, (enum rollout_command)(data[i] % ROLLOUT_COMMAND_MAX), "x",
