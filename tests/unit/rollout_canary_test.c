@@ -238,6 +238,31 @@ static void a_hook_that_says_no_holds(void **state)
 	lab_end(l);
 }
 
+static void what_a_hook_says_can_be_kept_whatever_it_is(void **state)
+{
+	struct strategy_hook hooks[] = {hook_at(STRATEGY_AT_START)};
+	struct strategy_step steps[] = {weight(5, SECOND)};
+	struct model_strategy plan = plan_of(STRATEGY_CANARY, steps, 1);
+	struct lab *l = fresh();
+	char said[ROLLOUT_WHY_LEN - 1];
+
+	(void)state;
+	plan.hooks = hooks;
+	plan.hook_count = 1;
+	lab_begin(l, &plan);
+	lab_look(l, SECOND);
+	lab_answer(l, false, "\xff gr\xc3\xbc\xc3\x9f");
+	assert_non_null(strstr(l->s.why, "? gr\xc3\xbc\xc3\x9f"));
+	lab_restart(l);
+	for (size_t i = 0; i < sizeof(said) - 1; i++)
+		said[i] = i % 2 ? (char)0xc3 : (char)0xbc;
+	said[sizeof(said) - 1] = '\0';
+	lab_until(l, l->s.question.number);
+	lab_answer(l, false, said); /* cut within a letter */
+	lab_restart(l);
+	lab_end(l);
+}
+
 static void an_answer_in_a_pause_is_kept(void **state)
 {
 	struct strategy_hook hooks[] = {hook_at(STRATEGY_AT_STEP)};
@@ -366,6 +391,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_made_is_not_begun),
 		cmocka_unit_test(after_a_swap_the_pools_change_places),
 		cmocka_unit_test(a_hook_that_says_no_holds),
+		cmocka_unit_test(what_a_hook_says_can_be_kept_whatever_it_is),
 		cmocka_unit_test(an_answer_in_a_pause_is_kept),
 		cmocka_unit_test(a_step_that_pauses_waits_for_somebody),
 		cmocka_unit_test(time_of_a_pause_or_without_serin_is_not_held),

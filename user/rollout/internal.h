@@ -36,6 +36,7 @@ void rollout_pass(struct course *c, bool counts);
 bool rollout_has_hook(const struct model_strategy *plan, enum strategy_moment at);
 /* The moment's hook said yes, or there is none. Asks it, and again some time after a no. */
 bool rollout_may(struct course *c, enum strategy_moment at);
+void rollout_tidy(char *text);
 void rollout_add_ms(uint64_t *sum, uint64_t ms);
 
 /* ---- the split: split.c ---- */

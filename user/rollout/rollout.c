@@ -26,6 +26,25 @@ void rollout_enter(struct rollout_state *s, enum rollout_stage stage)
 	s->is_refused = false;
 }
 
+/* What others said may be cut within a letter, or be no text: JSON would not take it. */
+void rollout_tidy(char *text)
+{
+	while (*text) {
+		unsigned char c = (unsigned char)*text;
+		int more = c < 0x80		   ? 0
+			   : c >= 0xc2 && c < 0xe0 ? 1
+			   : c >= 0xe1 && c < 0xed ? 2
+						   : -1;
+
+		for (int i = 1; i <= more; i++)
+			if (((unsigned char)text[i] & 0xc0) != 0x80)
+				more = -1;
+		if (more < 0)
+			*text = '?';
+		text += more < 0 ? 1 : more + 1;
+	}
+}
+
 static void note(struct rollout_state *s, enum rollout_phase from, struct rollout_notes *notes)
 {
 	struct rollout_note *n;
@@ -48,6 +67,7 @@ void rollout_go(struct rollout_state *s, enum rollout_phase to, struct rollout_n
 	va_start(args, format);
 	vsnprintf(s->why, sizeof(s->why), format, args);
 	va_end(args);
+	rollout_tidy(s->why);
 	s->phase = to;
 	if (to != ROLLOUT_PAUSED)
 		s->cause = ROLLOUT_NO_CAUSE;
@@ -82,6 +102,7 @@ void rollout_wait(struct rollout_state *s, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(s->why, sizeof(s->why), format, args);
 	va_end(args);
+	rollout_tidy(s->why);
 }
 
 void rollout_pass(struct course *c, bool counts)

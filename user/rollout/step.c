@@ -11,6 +11,7 @@ static void take_reply(struct rollout_state *s, const struct rollout_look *look)
 	s->reply = look->is_yes ? ROLLOUT_YES : ROLLOUT_NO;
 	memcpy(s->reply_why, look->answer_why, sizeof(s->reply_why));
 	s->reply_why[sizeof(s->reply_why) - 1] = '\0';
+	rollout_tidy(s->reply_why);
 	s->question = (struct rollout_question){0};
 }
 
