@@ -143,6 +143,16 @@ static void pool_lines(void **state)
 	       "serin_pool_flows_total{service=\"web\",pool=\"stable\"} 1152921504606846976");
 }
 
+/* Another live primary changes nothing of what the file says. */
+static void configured_weights_are_the_files(void **state)
+{
+	sample_service.primary = 0;
+	free(text);
+	assert_int_equal(write_sample(state), 0);
+	EXPECT("serin_pool_configured_weight_ratio{service=\"web\",pool=\"canary\"} 0.012345",
+	       "serin_pool_configured_weight_ratio{service=\"web\",pool=\"stable\"} 0.987655");
+}
+
 /* Each counter of the struct has a family of its own name. */
 static void pool_signal_lines(void **state)
 {
@@ -320,6 +330,7 @@ int main(void)
 		TEST(port_lines),
 		TEST(unknown_ports_in_use_are_no_zero),
 		TEST(pool_lines),
+		TEST(configured_weights_are_the_files),
 		TEST(pool_signal_lines),
 		TEST(latency_lines),
 		TEST(unseen_signals_have_no_lines),

@@ -111,6 +111,7 @@ static void sample_init(void)
 		.client_prefix6 = 56,
 		.epoch = 7,
 		.primary = 1,
+		.file_primary = 1,
 		.pools = sample_pools,
 		.pool_count = 2,
 		.last = {.when_ns = 1700000000123456789ull,
