@@ -171,6 +171,8 @@ static int check_state(const struct rollout_state *s)
 	if (has_steps && (s->step > s->plan.step_count ||
 			  (phase == ROLLOUT_STEPPING && s->step == s->plan.step_count)))
 		return -EINVAL;
+	if (s->cause == ROLLOUT_BY_STEP && phase != ROLLOUT_STEPPING)
+		return -EINVAL;
 	if (phase == ROLLOUT_STARTING && s->step)
 		return -EINVAL;
 	return has_steps == !*s->candidate || !*s->production ? -EINVAL : 0;

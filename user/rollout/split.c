@@ -239,14 +239,15 @@ static bool wants_nothing(const struct rollout_state *s)
 
 void rollout_aim(struct rollout_state *s)
 {
-	struct aim a = aim_of(s);
 	struct rollout_split split;
+	struct aim a;
 	int error;
 
-	if (wants_nothing(s)) {
+	if (wants_nothing(s)) { /* a rolling one's step is no index of the plan's */
 		want(s, &s->found);
 		return;
 	}
+	a = aim_of(s);
 	error = s->phase == ROLLOUT_ROLLING_BACK ? make_back(s, &split) : make_split(s, &a, &split);
 	if (!error) {
 		want(s, &split);
