@@ -414,6 +414,13 @@ static void an_aborted_one_can_be_tried_again(void **state)
 	lab_look(l, SECOND);
 	assert_int_equal(l->s.cause, ROLLOUT_BY_FOREIGN);
 	assert_int_equal(wanted(l, "green"), 3 * PERCENT);
+	assert_int_equal(lab_say(l, ROLLOUT_ABORT), 0);
+	is_back(l, ROLLOUT_ABORTED);
+	assert_int_equal(lab_say(l, ROLLOUT_RETRY), 0);
+	assert_int_equal(lab_say(l, ROLLOUT_ABORT), 0); /* before anybody looked */
+	shift_by_hand(l, 3);
+	lab_look(l, SECOND);
+	is_back(l, ROLLOUT_ABORTED);
 }
 
 int main(void)

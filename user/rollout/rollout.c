@@ -90,6 +90,7 @@ void rollout_back(struct rollout_state *s, enum rollout_phase ends_as, struct ro
 	s->ends_as = ends_as == ROLLOUT_ABORTED && rollout_phase_of(s) == ROLLOUT_STANDBY
 			     ? ROLLOUT_UNDONE
 			     : ends_as;
+	s->is_adopting = false;
 	rollout_go(s, ROLLOUT_ROLLING_BACK, notes, "%s", why);
 	rollout_enter(s, ROLLOUT_SHIFT);
 	rollout_aim(s);
