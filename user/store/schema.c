@@ -23,6 +23,27 @@ static const char *const steps[] = {
 	"CREATE TABLE live_base (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL,"
 	" stamp INTEGER NOT NULL);"
 	"PRAGMA user_version = 1;",
+	/* 1 -> 2: a rollout's state and evidence are as user/rollout and user/judge write them */
+	"CREATE TABLE rollout (id INTEGER PRIMARY KEY, service TEXT NOT NULL, release TEXT NOT "
+	"NULL,"
+	" state TEXT NOT NULL, evidence BLOB, started_ms INTEGER NOT NULL, ended_ms INTEGER,"
+	" who TEXT, reason TEXT);"
+	"CREATE INDEX rollout_by_service ON rollout (service, id);"
+	"CREATE TABLE rollout_transition (id INTEGER PRIMARY KEY, rollout INTEGER NOT NULL,"
+	" at_ms INTEGER NOT NULL, \"from\" TEXT, \"to\" TEXT, step INTEGER, why TEXT);"
+	"CREATE INDEX rollout_transition_of ON rollout_transition (rollout, id);"
+	"CREATE TABLE rollout_sample (id INTEGER PRIMARY KEY, rollout INTEGER NOT NULL,"
+	" at_ms INTEGER NOT NULL, step INTEGER, phase TEXT, weight REAL, log_e REAL,"
+	" fine_log_e REAL, pools TEXT);"
+	"CREATE INDEX rollout_sample_of ON rollout_sample (rollout, at_ms, id);"
+	"CREATE TABLE rollout_look (id INTEGER PRIMARY KEY, rollout INTEGER NOT NULL,"
+	" at_ms INTEGER NOT NULL, finding TEXT, why TEXT, details TEXT);"
+	"CREATE INDEX rollout_look_of ON rollout_look (rollout, id);"
+	"CREATE TABLE rollout_hook (id INTEGER PRIMARY KEY, rollout INTEGER NOT NULL,"
+	" at_ms INTEGER NOT NULL, at TEXT, name TEXT, key TEXT, tries INTEGER, took_ms INTEGER,"
+	" is_yes INTEGER, why TEXT);"
+	"CREATE INDEX rollout_hook_of ON rollout_hook (rollout, id);"
+	"PRAGMA user_version = 2;",
 };
 
 #define VERSION ((int64_t)(sizeof(steps) / sizeof(*steps)))
