@@ -311,6 +311,15 @@ typedef int flow_visitor(const struct flow_view *flow, void *arg);
 
 /* Visits every flow once (those that come or go meanwhile, perhaps). Ends at a non-zero. */
 int dataplane_each_flow(struct dataplane *dp, flow_visitor *visit, void *arg);
+/*
+ * dataplane_reset_flows() - have a pool's flows that were born in an epoch or since end: their next packet
+ * goes to a backend of the primary, which knows nothing of them and answers with a reset (of UDP: takes
+ * over). A flow that has sent nothing since its place in the split began to move is not in the flow table
+ * yet: whoever wants those, too, asks again. Of fullnat: -ENOTSUP, for its flows' ports are the backend's.
+ * Returns how many there were, or -errno; says nothing.
+ */
+int dataplane_reset_flows(struct dataplane *dp, const char *service, const char *pool,
+			  uint32_t from_epoch);
 const char *flow_state_name(enum serin_flow_state state);
 
 /* ---- events: what happened to packets that somebody should hear of ---- */

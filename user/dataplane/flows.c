@@ -245,6 +245,8 @@ int dp_flow_find(struct dataplane *dp, uint32_t service, const struct serin_addr
 
 /* ---- forgetting ---- */
 
+typedef void entry_visitor(const void *what, __u64 *key, __u64 *value);
+
 /* Which entries are to go: those that name a backend, or the dead ones of services. */
 struct forgetting {
 	const struct dataplane *dp;
@@ -264,8 +266,9 @@ static bool is_to_go(const struct forgetting *f, uint64_t key, uint64_t value)
 }
 
 /* As the packet path evicts: the value first, so that nobody's change of it can come between. */
-static void forget_entry(const struct forgetting *f, __u64 *key, __u64 *value)
+static void forget_entry(const void *what, __u64 *key, __u64 *value)
 {
+	const struct forgetting *f = what;
 	uint64_t seen = __atomic_load_n(value, __ATOMIC_ACQUIRE);
 	uint64_t evicted = seen | (uint64_t)SERIN_FLOW_EVICTED << SERIN_FLOW_STATE_SHIFT;
 	uint64_t there = __atomic_load_n(key, __ATOMIC_ACQUIRE);
@@ -276,15 +279,15 @@ static void forget_entry(const struct forgetting *f, __u64 *key, __u64 *value)
 		__atomic_store_n(key, 0, __ATOMIC_RELEASE);
 }
 
-static void forget_in_table(const struct forgetting *f, struct dp_flow_table *t)
+static void each_entry(struct dp_flow_table *t, entry_visitor *visit, const void *what)
 {
 	for (uint32_t i = 0; i < t->buckets * SERIN_FLOW4_WAYS; i++) {
 		uint32_t b = i / SERIN_FLOW4_WAYS, way = i % SERIN_FLOW4_WAYS;
 
 		if (t->v4)
-			forget_entry(f, &t->v4[b].flow[way].key, &t->v4[b].flow[way].value);
+			visit(what, &t->v4[b].flow[way].key, &t->v4[b].flow[way].value);
 		else
-			forget_entry(f, &t->v6[b].flow[way].key, &t->v6[b].flow[way].value);
+			visit(what, &t->v6[b].flow[way].key, &t->v6[b].flow[way].value);
 	}
 }
 
@@ -298,7 +301,7 @@ static void forget_in_sources(struct dataplane *dp, const struct forgetting *f, 
 			  strerror(-error));
 	if (error)
 		return;
-	forget_in_table(f, &t);
+	each_entry(&t, forget_entry, f);
 	dp_source_table_close(&t);
 }
 
@@ -312,9 +315,9 @@ static void forget(struct dataplane *dp, const struct forgetting *f)
 	if (dp_mmap_flows(dp))
 		return;
 	t = table4(dp);
-	forget_in_table(f, &t);
+	each_entry(&t, forget_entry, f);
 	t = table6(dp);
-	forget_in_table(f, &t);
+	each_entry(&t, forget_entry, f);
 }
 
 void dp_flows_forget(struct dataplane *dp, const uint8_t *is_gone)
@@ -330,6 +333,39 @@ void dp_flows_forget_dead(struct dataplane *dp, const uint8_t *is_service, uint6
 		.dp = dp, .is_service = is_service, .now_jiffies = now_jiffies};
 
 	forget(dp, &f);
+}
+
+/* ---- moving ---- */
+
+static void move_entry(const void *what, __u64 *key, __u64 *value)
+{
+	const struct dp_flows_move *m = what;
+	uint64_t seen = __atomic_load_n(value, __ATOMIC_ACQUIRE);
+	uint64_t there = __atomic_load_n(key, __ATOMIC_ACQUIRE), moved;
+	uint32_t backend = serin_flow_backend(seen);
+	uint32_t age = (serin_flow_epoch(seen) - m->from_epoch) & SERIN_FLOW_EPOCH_MASK;
+
+	if (!there || there == SERIN_FLOW_BUSY || serin_flow_service(there) != m->service ||
+	    backend >= m->dp->meta.max_backends || !m->is_from[backend] ||
+	    age > SERIN_FLOW_EPOCH_MASK / 2 || !dp_flow_is_alive(m->dp, seen, m->now_jiffies))
+		return;
+	moved = (seen & ~(uint64_t)SERIN_FLOW_BACKEND_MASK) | m->to;
+	if (__sync_bool_compare_and_swap(value, seen, moved))
+		(*m->count)++;
+}
+
+int dp_flows_move(struct dataplane *dp, const struct dp_flows_move *m)
+{
+	struct dp_flow_table t;
+	int error = dp_mmap_flows(dp);
+
+	if (error)
+		return error;
+	t = table4(dp);
+	each_entry(&t, move_entry, m);
+	t = table6(dp);
+	each_entry(&t, move_entry, m);
+	return 0;
 }
 
 int dp_flow_counters(struct dataplane *dp, struct serin_flow_counters *out)
