@@ -120,7 +120,7 @@ expect_exit 4 serin reload --socket "$LAB_TMP/nowhere"
 # Each path that is described answers: with no body, by no means as a path that is not there.
 sed -n '/^paths:/,/^components:/s|^  \(/[^:]*\):$|\1|p' "$LAB_ROOT/docs/openapi.yaml" \
 	>"$LAB_TMP/paths"
-(($(wc -l <"$LAB_TMP/paths") == 8)) || fail "$(cat "$LAB_TMP/paths")"
+(($(wc -l <"$LAB_TMP/paths") == 11)) || fail "$(cat "$LAB_TMP/paths")"
 while read -r path; do
 	code=$(curl -s --max-time 10 -o /dev/null -w '%{http_code}' -X OPTIONS \
 		--unix-socket "$SERIN_SOCKET" "http://serin${path//\{service\}/web}")

@@ -46,6 +46,7 @@ static void check_body(const char *body, size_t len)
 	struct api_weights w;
 	struct api_reload r;
 	struct api_drain d;
+	struct api_rollout_order o;
 
 	if (!api_read_weights(body, len, &w, why)) {
 		must(w.count >= 1 && w.count <= SERIN_MAX_POOLS && w.expect_epoch >= -1);
@@ -57,6 +58,11 @@ static void check_body(const char *body, size_t len)
 	}
 	if (!api_read_drain(body, len, &d, why))
 		check_reason(d.change.reason, sizeof(d.change.reason));
+	if (!api_read_rollout(body, len, &o, why)) {
+		check_reason(o.release, sizeof(o.release));
+		check_reason(o.reason, sizeof(o.reason));
+		must(o.id >= 0);
+	}
 	if (!api_read_reload(body, len, &r, why))
 		check_reason(r.reason, sizeof(r.reason));
 }

@@ -51,6 +51,9 @@ static void routes_are_found(void **state)
 	expect_route("GET", "/api/v1/status/web", API_STATUS_SERVICE, "web");
 	expect_route("POST", "/api/v1/services/web/weights", API_WEIGHTS, "web");
 	expect_route("POST", "/api/v1/services/weights/undrain", API_UNDRAIN, "weights");
+	expect_route("GET", "/api/v1/services/web/rollout", API_ROLLOUT, "web");
+	expect_route("POST", "/api/v1/services/web/rollout", API_ORDER_ROLLOUT, "web");
+	expect_route("GET", "/api/v1/services/web/rollout/record", API_ROLLOUT_RECORD, "web");
 	expect_route("GET", "/api/v1/status/2345678901234567890123456789012", API_STATUS_SERVICE,
 		     "2345678901234567890123456789012");
 }
@@ -79,6 +82,7 @@ static void other_paths_are_not(void **state)
 	expect_none("GET", "/api/v1/reload", -EOPNOTSUPP, "POST");
 	expect_none("HEAD", "/api/v1/services/web/drain", -EOPNOTSUPP, "POST");
 	expect_none("PUT", "/api/v1/services/web/weights", -EOPNOTSUPP, "POST");
+	expect_none("PUT", "/api/v1/services/web/rollout", -EOPNOTSUPP, "GET, HEAD, POST");
 }
 
 /* What changes something, and what tells of single clients, is not for everybody who can connect. */
@@ -87,7 +91,9 @@ static void few_are_public(void **state)
 	(void)state;
 	for (int call = 0; call < API_CALL_MAX; call++)
 		assert_int_equal(api_routes[call].is_public,
-				 call == API_STATUS || call == API_STATUS_SERVICE);
+				 call == API_STATUS || call == API_STATUS_SERVICE ||
+					 call == API_ROLLOUTS || call == API_ROLLOUT ||
+					 call == API_ROLLOUT_RECORD);
 }
 
 static void weights_are_read(void **state)
@@ -232,6 +238,53 @@ static void parameters_are_read(void **state)
 	assert_int_equal(api_read_flag("follow", "yes", &flag, why), -EINVAL);
 }
 
+static int read_order(const char *text, struct api_rollout_order *out)
+{
+	return api_read_rollout(text, strlen(text), out, why);
+}
+
+static void orders_are_read(void **state)
+{
+	static const char *const wrong[] = {
+		"{}",
+		"{\"command\": 1}",
+		"{\"command\": \"0123456789abcdef\"}",
+		"{\"command\": \"start\", \"release\": \"a\\nb\"}",
+		"{\"command\": \"start\", \"id\": 0}",
+		"{\"command\": \"start\", \"id\": 1.5}",
+		"{\"command\": \"start\", \"when\": \"now\"}",
+	};
+	struct api_rollout_order order;
+
+	(void)state;
+	assert_int_equal(read_order("{\"command\": \"start\", \"release\": \"v2\", \"strategy\": "
+				    "\"careful\", \"reason\": \"because\", \"id\": 7}",
+				    &order),
+			 0);
+	assert_string_equal(order.command, "start");
+	assert_string_equal(order.release, "v2");
+	assert_string_equal(order.strategy, "careful");
+	assert_string_equal(order.reason, "because");
+	assert_int_equal(order.id, 7);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(read_order(wrong[i], &order), -EINVAL);
+	assert_int_equal(read_order("start", &order), -EBADMSG);
+}
+
+static void counts_are_read(void **state)
+{
+	int64_t n = 0;
+
+	(void)state;
+	assert_int_equal(api_read_count("limit", NULL, -1, &n, why), 0);
+	assert_int_equal(n, -1);
+	assert_int_equal(api_read_count("limit", "25", -1, &n, why), 0);
+	assert_int_equal(n, 25);
+	assert_int_equal(api_read_count("limit", "-1", -1, &n, why), -EINVAL);
+	assert_int_equal(api_read_count("limit", "2x", -1, &n, why), -EINVAL);
+	assert_int_equal(api_read_count("limit", "9223372036854775808", -1, &n, why), -EINVAL);
+}
+
 static bool has_route(const char *path, const char *method)
 {
 	for (int call = 0; call < API_CALL_MAX; call++)
@@ -288,6 +341,8 @@ int main(void)
 		cmocka_unit_test(reasons_fit),
 		cmocka_unit_test(drains_are_read),
 		cmocka_unit_test(a_reload_may_be_empty),
+		cmocka_unit_test(orders_are_read),
+		cmocka_unit_test(counts_are_read),
 		cmocka_unit_test(parameters_are_read),
 		cmocka_unit_test(the_description_is_of_these_routes),
 	};

@@ -15,6 +15,7 @@
 #include "agent/keeper.h"
 #include "agent/neighbours.h"
 #include "agent/page.h"
+#include "agent/rollouts.h"
 #include "agent/sweeper.h"
 #include "agent/web.h"
 #include "config/config.h"
@@ -38,6 +39,7 @@ struct agent {
 	struct agent_events *events;
 	struct sweeper *sweeper;
 	struct health *health;
+	struct rollouts *rollouts;
 	struct metrics_agent own; /* its own metrics */
 };
 
@@ -94,8 +96,10 @@ static int apply_config(const struct agent *agent, struct dataplane_author autho
 	err = dataplane_apply(agent->options->dir, m, &author, false, changes);
 	keeper_record(agent->keeper, &author, NULL, err);
 	live_change_fini(&change);
-	if (!err)
+	if (!err) {
 		health_reload(agent->health, m);
+		rollouts_reload(agent->rollouts, m);
+	}
 	model_free(m);
 	return err == -EINVAL ? -EIO : err;
 }
@@ -162,6 +166,7 @@ static void make_metrics(struct http_reply *reply, void *arg)
 	metrics_write(s, reply->body);
 	metrics_write_agent(&agent->own, reply->body);
 	health_write_metrics(agent->health, reply->body);
+	rollouts_write_metrics(agent->rollouts, reply->body);
 	snapshot_free(s);
 }
 
@@ -323,10 +328,26 @@ static int open_web(struct agent *agent)
 		.api = {.dir = agent->options->dir,
 			.reload = on_api_reload,
 			.record = on_api_change,
-			.arg = agent},
+			.arg = agent,
+			.rollouts = agent->rollouts},
 	};
 
 	return web_open(agent->event, &options, &agent->web);
+}
+
+/* What runs as the file has it, then the rollouts that an agent before left. */
+static enum exit_status take_up(struct agent *agent)
+{
+	enum exit_status status = EXIT_DONE;
+
+	if (agent->options->config_path)
+		status = apply_and_log(agent, "agent start");
+	else
+		log_info("no configuration file was given: backends are not checked, and no "
+			 "rollout can be started");
+	if (status == EXIT_DONE && rollouts_open(agent->rollouts, agent->event, agent->keeper))
+		status = EXIT_FAILED;
+	return status;
 }
 
 /* What can fail for the host's reasons comes before what changes the kernel. */
@@ -334,7 +355,8 @@ static enum exit_status start(struct agent *agent)
 {
 	int err = open_loop(agent);
 
-	if (err)
+	agent->rollouts = rollouts_new(agent->options->dir);
+	if (err || !agent->rollouts)
 		return EXIT_FAILED;
 	err = open_web(agent);
 	if (err)
@@ -345,9 +367,7 @@ static enum exit_status start(struct agent *agent)
 	    sweeper_open(agent->event, agent->options->dir, &agent->sweeper) ||
 	    health_open(agent->event, agent->options->dir, &agent->health))
 		return EXIT_FAILED;
-	if (!agent->options->config_path)
-		log_info("no configuration file was given: backends are not checked");
-	return agent->options->config_path ? apply_and_log(agent, "agent start") : EXIT_DONE;
+	return take_up(agent);
 }
 
 static enum exit_status loop(struct agent *agent)
@@ -377,6 +397,7 @@ int agent_run(const struct agent_options *options)
 	status = start(&agent);
 	if (status == EXIT_DONE)
 		status = loop(&agent);
+	rollouts_close(agent.rollouts);
 	agent_events_close(agent.events);
 	keeper_close(agent.keeper);
 	neighbours_close(agent.neighbours);

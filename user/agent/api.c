@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/api_internal.h"
+#include "agent/rollouts.h"
 #include "lib/log.h"
 #include "observe/status_json.h"
 
@@ -97,6 +98,21 @@ struct dataplane *api_open_dataplane(struct api *api, struct http_reply *reply,
 
 /* ---- the status ---- */
 
+static void add_rollouts(struct api *api, json_t *status)
+{
+	size_t index;
+	json_t *service;
+
+	json_array_foreach(json_object_get(status, "services"), index, service)
+	{
+		const char *name = json_string_value(json_object_get(service, "name"));
+		json_t *rollout = rollouts_brief(api->host.rollouts, name);
+
+		if (rollout)
+			json_object_set_new(service, "rollout", rollout);
+	}
+}
+
 static void make_status(struct http_reply *reply, void *arg)
 {
 	struct api *api = arg;
@@ -109,6 +125,7 @@ static void make_status(struct http_reply *reply, void *arg)
 		return;
 	if (!dataplane_glance(dp, &s))
 		api->status_json = status_json(s);
+	add_rollouts(api, api->status_json);
 	snapshot_free(s);
 	dataplane_close(dp);
 	api_send(reply, json_incref(api->status_json));
@@ -151,10 +168,18 @@ static void show_service(struct api *api, const struct api_ask *ask)
 void api_answer(struct api *api, const struct http_request *request, struct http_reply *reply)
 {
 	static void (*const calls[])(struct api * api, const struct api_ask *ask) = {
-		[API_STATUS] = show_status,	    [API_STATUS_SERVICE] = show_service,
-		[API_WEIGHTS] = api_change_weights, [API_DRAIN] = api_drain,
-		[API_UNDRAIN] = api_undrain,	    [API_RELOAD] = api_reload,
-		[API_EXPLAIN] = api_explain,	    [API_EVENTS] = api_events,
+		[API_STATUS] = show_status,
+		[API_STATUS_SERVICE] = show_service,
+		[API_WEIGHTS] = api_change_weights,
+		[API_DRAIN] = api_drain,
+		[API_UNDRAIN] = api_undrain,
+		[API_RELOAD] = api_reload,
+		[API_EXPLAIN] = api_explain,
+		[API_EVENTS] = api_events,
+		[API_ROLLOUTS] = api_rollouts,
+		[API_ROLLOUT] = api_rollout,
+		[API_ROLLOUT_RECORD] = api_rollout_record,
+		[API_ORDER_ROLLOUT] = api_order_rollout,
 	};
 	struct api_ask ask = {.request = request, .reply = reply};
 	int err = api_find(request->method, request->path, &ask.target, &reply->allow);

@@ -8,6 +8,7 @@
 
 struct api;
 struct dataplane_author;
+struct rollouts;
 
 /* What the API asks of the agent. */
 struct api_host {
@@ -20,6 +21,7 @@ struct api_host {
 	void (*record)(const struct dataplane_author *author, const char *service, int error,
 		       void *arg);
 	void *arg;
+	struct rollouts *rollouts;
 };
 
 struct api *api_new(const struct api_host *host);

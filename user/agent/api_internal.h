@@ -38,3 +38,7 @@ void api_undrain(struct api *api, const struct api_ask *ask);
 void api_reload(struct api *api, const struct api_ask *ask);
 void api_explain(struct api *api, const struct api_ask *ask);
 void api_events(struct api *api, const struct api_ask *ask);
+void api_rollouts(struct api *api, const struct api_ask *ask);
+void api_rollout(struct api *api, const struct api_ask *ask);
+void api_rollout_record(struct api *api, const struct api_ask *ask);
+void api_order_rollout(struct api *api, const struct api_ask *ask);

@@ -136,6 +136,16 @@ void keeper_add_event(struct keeper *k, const struct event_view *v)
 		store_lose(k->store, 1);
 }
 
+int keeper_keep_rollouts(struct keeper *k, const struct store_rollout *list, size_t count)
+{
+	return store_rollouts_keep(k->store, list, count);
+}
+
+struct store *keeper_store(struct keeper *k)
+{
+	return k->store;
+}
+
 struct store_counts keeper_count(const struct keeper *k)
 {
 	return store_count(k->store);

@@ -8,6 +8,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "store/rollouts.h"
 #include "store/store.h"
 
 struct keeper;
@@ -22,5 +23,9 @@ void keeper_remember(struct keeper *k, struct model *m);
 void keeper_record(struct keeper *k, const struct dataplane_author *author, const char *service,
 		   int error);
 void keeper_add_event(struct keeper *k, const struct event_view *v);
+/* Rollouts as they are now, as store_rollouts_keep() does. */
+int keeper_keep_rollouts(struct keeper *k, const struct store_rollout *list, size_t count);
+/* To read of. */
+struct store *keeper_store(struct keeper *k);
 struct store_counts keeper_count(const struct keeper *k);
 void keeper_close(struct keeper *k);

@@ -215,6 +215,84 @@ int api_read_reload(const char *text, size_t len, struct api_reload *out, char w
 	return len ? read_body(text, len, fields, out, why) : 0;
 }
 
+/* ---- rollouts ---- */
+
+static int copy_text(const json_t *value, const char *key, char *out, size_t size, char *why)
+{
+	const char *text = json_string_value(value);
+	size_t len = json_string_length(value);
+
+	if (!text || len >= size)
+		return refuse(why, "\"%s\" must be a string of at most %zu bytes", key, size - 1);
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return refuse(why, "\"%s\" has no control characters", key);
+	memcpy(out, text, len + 1);
+	return 0;
+}
+
+static int read_command(const json_t *value, const char *key, void *object, char *why)
+{
+	struct api_rollout_order *out = object;
+
+	return copy_text(value, key, out->command, sizeof(out->command), why);
+}
+
+static int read_release(const json_t *value, const char *key, void *object, char *why)
+{
+	struct api_rollout_order *out = object;
+
+	return copy_text(value, key, out->release, sizeof(out->release), why);
+}
+
+static int read_strategy(const json_t *value, const char *key, void *object, char *why)
+{
+	struct api_rollout_order *out = object;
+
+	return copy_text(value, key, out->strategy, sizeof(out->strategy), why);
+}
+
+static int read_id(const json_t *value, const char *key, void *object, char *why)
+{
+	struct api_rollout_order *out = object;
+
+	if (!json_is_integer(value) || json_integer_value(value) < 1)
+		return refuse(why, "\"%s\" must be a rollout's number", key);
+	out->id = json_integer_value(value);
+	return 0;
+}
+
+int api_read_rollout(const char *text, size_t len, struct api_rollout_order *out,
+		     char why[API_WHY_LEN])
+{
+	static const struct field fields[] = {
+		{"command", true, read_command, 0},
+		{"release", false, read_release, 0},
+		{"strategy", false, read_strategy, 0},
+		{"reason", false, read_reason, offsetof(struct api_rollout_order, reason)},
+		{"id", false, read_id, 0},
+		{},
+	};
+
+	*out = (struct api_rollout_order){};
+	return read_body(text, len, fields, out, why);
+}
+
+int api_read_count(const char *name, const char *text, int64_t otherwise, int64_t *out,
+		   char why[API_WHY_LEN])
+{
+	char *end;
+
+	*out = otherwise;
+	if (!text)
+		return 0;
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	if (errno || *text < '0' || *text > '9' || *end)
+		return refuse(why, "\"%s\" must be a whole number", name);
+	return 0;
+}
+
 int api_read_seed(const char *text, bool *has_seed, uint64_t *seed, char why[API_WHY_LEN])
 {
 	char *end;

@@ -15,6 +15,10 @@ const struct api_route api_routes[API_CALL_MAX] = {
 	[API_RELOAD] = {"POST", "/api/v1/reload", false},
 	[API_EXPLAIN] = {"GET", "/api/v1/explain", false},
 	[API_EVENTS] = {"GET", "/api/v1/events", false},
+	[API_ROLLOUTS] = {"GET", "/api/v1/rollouts", true},
+	[API_ROLLOUT] = {"GET", "/api/v1/services/" SERVICE "/rollout", true},
+	[API_ROLLOUT_RECORD] = {"GET", "/api/v1/services/" SERVICE "/rollout/record", true},
+	[API_ORDER_ROLLOUT] = {"POST", "/api/v1/services/" SERVICE "/rollout", false},
 };
 
 static bool match(const char *pattern, const char *path, char service[SERIN_NAME_LEN])
@@ -53,7 +57,10 @@ int api_find(const char *method, const char *path, struct api_target *out, const
 			*out = target;
 			return 0;
 		}
-		*allow = !strcmp(route->method, "GET") ? "GET, HEAD" : route->method;
+		if (*allow)
+			*allow = "GET, HEAD, POST";
+		else
+			*allow = !strcmp(route->method, "GET") ? "GET, HEAD" : route->method;
 	}
 	return *allow ? -EOPNOTSUPP : -ENOENT;
 }

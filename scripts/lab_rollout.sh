@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Owns what the tests of rollouts share: an agent with strategies, asking it, and what it answers.
+# Sourced after lab.sh, not run.
+
+# rollout_config STRATEGIES: lines of the file's strategies; the service's own is `careful`. Pools are
+# canary and stable; more of the service in $LAB_KEYS.
+rollout_config() {
+	{
+		lab_config eth0
+		LAB_KEYS=${LAB_KEYS:-}${LAB_KEYS:+$'\n'}'strategy: careful' \
+			lab_service web "$LAB_VIP4" 80/tcp connection canary=0 stable
+		printf 'strategies:\n%s\n' "$1"
+	} >"$LAB_TMP/serin.yaml"
+}
+
+# Sets ROLLOUT_AGENT.
+rollout_agent() {
+	lab_start lb "$LAB_BUILD/serin" --bpffs "$LAB_TMP/bpf/serin" agent \
+		-c "$LAB_TMP/serin.yaml" 2>>"$LAB_TMP/agent.log"
+	# shellcheck disable=SC2034 # for those who source this
+	ROLLOUT_AGENT=$LAB_PID
+	lab_wait_for 10 rollout_ask rollouts
+}
+
+# rollout_ask PATH [CURL OPTION]...: what the agent answers; fails where it refuses.
+rollout_ask() {
+	curl -s --fail-with-body --max-time 10 --unix-socket "$SERIN_SOCKET" "${@:2}" \
+		"http://serin/api/v1/$1"
+}
+
+# rollout_do COMMAND [JSON MEMBERS]
+rollout_do() {
+	rollout_ask services/web/rollout -X POST -H 'Content-Type: application/json' \
+		-d "{\"command\": \"$1\"${2:+, $2}}"
+}
+
+rollout_start() {
+	local said
+	said=$(rollout_do start "\"release\": \"$1\"${2:+, $2}") || fail "start: $said"
+}
+
+# rollout_get FILTER: of the newest one.
+rollout_get() {
+	rollout_ask services/web/rollout | jq -r "$1"
+}
+
+rollout_is() {
+	[[ $(rollout_get .phase) == "$1" ]]
+}
+
+# rollout_until SECONDS PHASE
+rollout_until() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	until rollout_is "$2"; do
+		((${EPOCHREALTIME/./} < end)) ||
+			fail "not $2 within $1 s: $(rollout_get '"\(.phase), step \(.step): \(.why)"')
+$(tail -n 5 "$LAB_TMP/agent.log")"
+		sleep 0.1
+	done
+}
+
+# rollout_weight POOL: as the kernel has it.
+rollout_weight() {
+	serin status -o json | jq ".services[0].pools[] | select(.name == \"$1\").weight"
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What people ask of rollouts. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/rollout_internal.h"
+
+#define TURNS_MAX 3 /* a look, a shift, and a look at what became of it */
+
+__attribute__((format(printf, 3, 4))) static int refuse(int err, char *why, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, ROLLOUT_WHY_LEN, format, args);
+	va_end(args);
+	return err;
+}
+
+static int answer(struct rollout_run *run, const char *message, json_t **out)
+{
+	struct snapshot *s = rollouts_snapshot(run->all);
+	json_t *view = rollout_view_json(run, s);
+
+	snapshot_free(s);
+	*out = view ? json_pack("{s:o, s:s}", "rollout", view, "message", message) : NULL;
+	return *out ? 0 : -ENOMEM;
+}
+
+/* "root by API" */
+static void read_who(const struct rollouts_order *order, char out[ROLLOUT_ACTOR_LEN])
+{
+	char user[40];
+
+	rollout_user_of(order->uid, user, sizeof(user));
+	snprintf(out, ROLLOUT_ACTOR_LEN, "%s", user);
+}
+
+static void turn_until(struct rollouts *r, const struct rollout_run *run, bool is_ended)
+{
+	for (int i = 0; i < TURNS_MAX; i++) {
+		rollouts_turn(r);
+		if (is_ended && rollout_run_has_ended(run))
+			break;
+	}
+}
+
+/* ---- to one there is ---- */
+
+static int obey(struct rollout_run *run, enum rollout_command command, const char *who,
+		const char *reason, char *why)
+{
+	struct rollout_notes notes = {};
+	int err = rollout_obey(&run->state, command, who, reason, &notes, why);
+
+	if (err)
+		return err == -EINVAL ? -ESTALE : err;
+	if (!rollout_run_has_ended(run))
+		run->state.ended_ms = 0;
+	run->is_dirty = true;
+	rollout_run_note(run, &notes);
+	return 0;
+}
+
+static int command(struct rollouts *r, const struct rollouts_order *order, json_t **out, char *why)
+{
+	struct rollout_run *run = rollouts_find(r, order->service, 0);
+	char who[ROLLOUT_ACTOR_LEN], message[ROLLOUT_WHY_LEN];
+	int err;
+
+	if (!run)
+		return refuse(-ENOENT, why, "service %s has had no rollout", order->service);
+	if (order->id && (int64_t)run->state.id != order->id)
+		return refuse(-ESTALE, why,
+			      "rollout %lld is not the one under way: that is %llu (%s)",
+			      (long long)order->id, (unsigned long long)run->state.id,
+			      run->state.release);
+	read_who(order, who);
+	err = obey(run, order->command, who, order->reason, why);
+	if (err)
+		return err;
+	turn_until(r, run, true);
+	snprintf(message, sizeof(message), "%s: %s of %s is %s",
+		 rollout_command_name(order->command), run->state.service, run->state.release,
+		 rollout_phase_name(run->state.phase));
+	return answer(run, message, out);
+}
+
+/* ---- a new one ---- */
+
+static const struct rollouts_service *find_service(const struct rollouts *r, const char *name)
+{
+	for (size_t i = 0; i < r->service_count; i++)
+		if (!strcmp(r->services[i].name, name))
+			return &r->services[i];
+	return NULL;
+}
+
+static int find_strategy(const struct rollouts *r, const struct rollouts_order *order,
+			 const struct model_strategy **out, char *why)
+{
+	const struct rollouts_service *svc = find_service(r, order->service);
+	const char *name = order->strategy;
+
+	if (!name && svc && *svc->strategy)
+		name = svc->strategy;
+	if (!name)
+		return refuse(
+			-EINVAL, why,
+			"service %s has no strategy in the agent's file; name one, or give it "
+			"one there (strategy: NAME) and reload",
+			order->service);
+	for (size_t i = 0; i < r->strategy_count; i++)
+		if (!strcmp(r->strategies[i].name, name)) {
+			*out = &r->strategies[i];
+			return 0;
+		}
+	return refuse(-EINVAL, why, "the agent's file has no strategy \"%.40s\"", name);
+}
+
+/* Whoever starts another release has the one before taken back, by that one's own rules. */
+static int supersede(struct rollouts *r, const struct rollouts_order *order, const char *who,
+		     char *told, char *why)
+{
+	struct rollout_run *old = rollouts_find(r, order->service, 0);
+	char reason[ROLLOUT_WHY_LEN];
+	int err;
+
+	if (!old || rollout_run_has_ended(old))
+		return 0;
+	snprintf(reason, sizeof(reason), "%.60s takes its place", order->release);
+	err = obey(old, ROLLOUT_SUPERSEDE, who, reason, why);
+	if (err)
+		return err;
+	turn_until(r, old, true);
+	if (!rollout_run_has_ended(old))
+		return refuse(-ESTALE, why, "%s is still being taken back; start again when it is",
+			      old->state.release);
+	snprintf(told, ROLLOUT_WHY_LEN, "in the place of rollout %llu (%s)",
+		 (unsigned long long)old->state.id, old->state.release);
+	return 0;
+}
+
+/* Where the database cannot tell which ids there were: none that it can have. */
+static uint64_t next_id(struct rollouts *r)
+{
+	int64_t last = 0;
+	int err = keeper_keeps(r->keeper) ? store_rollouts_last_id(keeper_store(r->keeper), &last)
+					  : 0;
+
+	if (err && err != -ENOENT)
+		last = rollout_now_unix_ms() / 1000;
+	if (last > r->last_id)
+		r->last_id = last;
+	return (uint64_t)++r->last_id;
+}
+
+/* The service's split as it is now. */
+static int look_at(struct rollouts *r, const struct rollouts_order *order, struct rollout_begin *b,
+		   char *why)
+{
+	struct snapshot *s = rollouts_snapshot(r);
+	const struct snapshot_service *svc = s ? snapshot_find_service(s, order->service) : NULL;
+	int err = 0;
+
+	if (!s)
+		err = refuse(-ENODEV, why, "nothing is loaded: run `serin apply FILE`");
+	else if (!svc)
+		err = refuse(-ENOENT, why, "no service \"%.40s\" is loaded", order->service);
+	else
+		rollout_split_of(svc, &b->split);
+	if (svc)
+		b->epoch = svc->epoch;
+	snapshot_free(s);
+	return err;
+}
+
+static int begin(struct rollouts *r, struct rollout_begin *b, const struct rollouts_order *order,
+		 struct rollout_run **out, char *why)
+{
+	const struct rollouts_service *svc = find_service(r, order->service);
+	struct rollout_run *run = rollout_run_new(r);
+	int err;
+
+	if (!run)
+		return refuse(-ENOMEM, why, "out of memory");
+	b->service = order->service;
+	b->release = order->release;
+	b->primary = svc ? svc->primary : NULL;
+	b->now_unix_ms = rollout_now_unix_ms();
+	err = rollout_begin(&run->state, b, why);
+	if (err) {
+		rollout_run_free(run);
+		return err;
+	}
+	run->state.id = next_id(r);
+	run->first_epoch = b->epoch + 1;
+	snprintf(run->reason, sizeof(run->reason), "%s", order->reason);
+	rollouts_add(r, run);
+	*out = run;
+	return 0;
+}
+
+static void note_begin(struct rollout_run *run, const char *told)
+{
+	struct rollout_notes notes = {.count = 1};
+	struct rollout_note *note = &notes.of[0];
+
+	note->from = note->to = run->state.phase;
+	snprintf(note->why, sizeof(note->why), "%s by %.60s%s%.80s%s%.80s", "started", run->who,
+		 *run->reason ? ": " : "", run->reason, *told ? ", " : "", told);
+	rollout_run_note(run, &notes);
+}
+
+/* Would it be taken? A release that cannot begin supersedes nobody. */
+static int check(struct rollouts *r, const struct rollouts_order *order, char *why)
+{
+	const struct model_strategy *strategy = NULL;
+	struct rollout_begin b = {};
+	int err = look_at(r, order, &b, why);
+
+	return err ? err : find_strategy(r, order, &strategy, why);
+}
+
+static int start(struct rollouts *r, const struct rollouts_order *order, json_t **out, char *why)
+{
+	char who[ROLLOUT_ACTOR_LEN], told[ROLLOUT_WHY_LEN] = "", message[ROLLOUT_WHY_LEN];
+	struct rollout_begin b = {};
+	struct rollout_run *run = NULL;
+	int err = check(r, order, why);
+
+	read_who(order, who);
+	if (!err)
+		err = supersede(r, order, who, told, why);
+	if (!err)
+		err = look_at(r, order, &b, why);
+	if (!err)
+		err = find_strategy(r, order, &b.strategy, why);
+	if (!err)
+		err = begin(r, &b, order, &run, why);
+	if (err)
+		return err;
+	strcpy(run->who, who);
+	note_begin(run, told);
+	turn_until(r, run, true);
+	snprintf(message, sizeof(message), "rollout %llu of %s began%s%.120s",
+		 (unsigned long long)run->state.id, run->state.release, *told ? ", " : "", told);
+	return answer(run, message, out);
+}
+
+int rollouts_order(struct rollouts *r, const struct rollouts_order *order, json_t **out,
+		   char why[ROLLOUT_WHY_LEN])
+{
+	return order->is_start ? start(r, order, out, why) : command(r, order, out, why);
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A rollout as JSON, for the command line, reports and whoever asks the API. */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/rollout_internal.h"
+#include "lib/net.h"
+
+#define PPM_PER_PERCENT 1e4
+
+static const struct rollout_share *find(const struct rollout_split *split, const char *pool)
+{
+	for (size_t i = 0; i < split->count; i++)
+		if (!strcmp(split->of[i].pool, pool))
+			return &split->of[i];
+	return NULL;
+}
+
+static json_t *percent(const struct rollout_share *share)
+{
+	return share ? json_real(share->ppm / PPM_PER_PERCENT) : json_null();
+}
+
+static bool is_rolling(const struct rollout_run *run)
+{
+	return run->state.plan.type == STRATEGY_ROLLING;
+}
+
+json_t *rollout_summary_json(const struct rollout_run *run)
+{
+	const struct rollout_state *s = &run->state;
+
+	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:s}", "id",
+			 (json_int_t)s->id, "service", s->service, "release", s->release,
+			 "strategy", s->plan.name, "type", strategy_type_name(s->plan.type),
+			 "phase", rollout_phase_name(s->phase), "cause",
+			 s->cause ? rollout_cause_name(s->cause) : "", "step", (json_int_t)s->step,
+			 "step_count", (json_int_t)s->plan.step_count, "started_ms",
+			 (json_int_t)s->started_ms, "ended_ms",
+			 s->ended_ms ? json_integer(s->ended_ms) : json_null(), "weight",
+			 percent(find(&s->found, s->candidate)), "why",
+			 *run->trouble ? run->trouble : s->why);
+}
+
+static json_t *steps_json(const struct model_strategy *plan)
+{
+	json_t *steps = json_array();
+
+	for (size_t i = 0; i < plan->step_count; i++) {
+		const struct strategy_step *step = &plan->steps[i];
+
+		json_array_append_new(
+			steps,
+			json_pack("{s:o, s:I, s:I, s:I, s:b}", "weight",
+				  step->has_weight ? json_real(step->weight_ppm / PPM_PER_PERCENT)
+						   : json_null(),
+				  "ramp_ms", (json_int_t)step->ramp_ms, "hold_ms",
+				  (json_int_t)step->hold_ms, "analysis_ms",
+				  (json_int_t)step->analysis_ms, "pauses", step->pauses));
+	}
+	return steps;
+}
+
+static json_t *names_json(const char (*list)[64], size_t count)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(names, json_string(list[i]));
+	return names;
+}
+
+/* ---- pools ---- */
+
+static const char *role_of(const struct rollout_state *s, const char *pool)
+{
+	if (*s->candidate && !strcmp(pool, s->candidate))
+		return "candidate";
+	if (!strcmp(pool, s->production))
+		return "production";
+	return *s->baseline && !strcmp(pool, s->baseline) ? "baseline" : "other";
+}
+
+static json_t *backends_json(const struct snapshot_pool *pool)
+{
+	json_t *backends = json_array();
+
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct snapshot_backend *b = &pool->backends[i];
+		char address[NET_ADDR_LEN];
+
+		json_array_append_new(backends, json_pack("{s:s, s:i, s:s}", "address",
+							  net_format_addr(&b->address, address),
+							  "port", (int)b->port, "state",
+							  snapshot_backend_state_name(b)));
+	}
+	return backends;
+}
+
+static json_t *pool_json(const struct rollout_state *s, const struct snapshot_pool *pool,
+			 uint64_t all_flows)
+{
+	const struct rollout_share *wanted = find(&s->want, pool->name);
+	double flows = (double)pool->counters.epoch_flows;
+
+	return json_pack("{s:s, s:s, s:o, s:f, s:o, s:I, s:I, s:o}", "name", pool->name, "role",
+			 role_of(s, pool->name), "wanted", percent(wanted), "weight",
+			 pool->weight_ppm / PPM_PER_PERCENT, "actual_share",
+			 all_flows ? json_real(100 * flows / (double)all_flows) : json_null(),
+			 "flows", (json_int_t)pool->counters.flows, "failures",
+			 (json_int_t)pool->counters.signals.failures, "backends",
+			 backends_json(pool));
+}
+
+static json_t *pools_json(const struct rollout_run *run, const struct snapshot *s)
+{
+	const struct snapshot_service *svc = s ? snapshot_find_service(s, run->state.service)
+					       : NULL;
+	json_t *pools = json_array();
+	uint64_t flows = 0;
+
+	for (size_t i = 0; svc && i < svc->pool_count; i++)
+		flows += svc->pools[i].counters.epoch_flows;
+	for (size_t i = 0; svc && i < svc->pool_count; i++)
+		json_array_append_new(pools, pool_json(&run->state, &svc->pools[i], flows));
+	return pools;
+}
+
+/* ---- what it found ---- */
+
+static json_t *metrics_json(const struct rollout_run *run)
+{
+	json_t *out;
+
+	if (!run->metrics_json)
+		return json_null();
+	out = json_copy(run->metrics_json);
+	json_object_set_new(out, "bad_looks", json_integer(run->state.bad_looks));
+	json_object_set_new(out, "failure_limit",
+			    json_integer(run->state.plan.analysis.failure_limit));
+	return out;
+}
+
+static json_t *left_json(const struct rollout_state *s)
+{
+	uint64_t left_ms = rollout_left_ms(s);
+
+	return left_ms ? json_integer((json_int_t)left_ms) : json_null();
+}
+
+/* How many there are to upgrade. */
+static size_t backends_of(const struct rollout_state *state, const struct snapshot *s)
+{
+	const struct snapshot_service *svc = s ? snapshot_find_service(s, state->service) : NULL;
+
+	for (size_t i = 0; svc && i < svc->pool_count; i++)
+		if (!strcmp(svc->pools[i].name, state->production))
+			return svc->pools[i].backend_count;
+	return state->done_count;
+}
+
+json_t *rollout_view_json(struct rollout_run *run, const struct snapshot *s)
+{
+	const struct rollout_state *state = &run->state;
+	json_t *view = rollout_summary_json(run);
+	json_t *more = json_pack(
+		"{s:I, s:s, s:o, s:s, s:s, s:s, s:s, s:s?, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:O}",
+		"now_ms", (json_int_t)rollout_now_unix_ms(), "stage",
+		rollout_stage_name(state->stage), "left_ms", left_json(state), "reason",
+		run->reason, "who", run->who, "candidate", state->candidate, "production",
+		state->production, "baseline", *state->baseline ? state->baseline : NULL, "finish",
+		strategy_finish_name(state->plan.finish), "steps", steps_json(&state->plan),
+		"pools", pools_json(run, s), "finding", rollout_finding_name(state->finding),
+		"kernel", rollout_judge_json(run), "metrics", metrics_json(run), "question",
+		rollout_question_json(run), "transitions", run->transitions);
+
+	if (!view || !more || json_object_update(view, more)) {
+		json_decref(view);
+		view = NULL;
+	}
+	json_decref(more);
+	if (view && is_rolling(run))
+		json_object_set_new(view, "batches",
+				    json_pack("{s:o, s:o, s:I}", "done",
+					      names_json(state->done, state->done_count), "drained",
+					      names_json(state->drained, state->drain_count), "of",
+					      (json_int_t)backends_of(state, s)));
+	return view;
+}
