@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Somebody who sets a weight by hand pauses a rollout, is named, and keeps the weight until somebody
+# resumes. A new release takes the place of the one under way.
+set -euo pipefail
+# shellcheck source=../../scripts/lab.sh
+. "$(dirname "$0")/../../scripts/lab.sh"
+# shellcheck source=../../scripts/lab_rollout.sh
+. "$(dirname "$0")/../../scripts/lab_rollout.sh"
+
+lab_init
+lab_topology one stable:1 canary:1
+lab_nginx "${LAB_BACKENDS[@]}"
+rollout_config '  careful:
+    type: canary
+    candidate: canary
+    steps: [{weight: 10, hold: 10m}, {weight: 50, hold: 10m}]
+    analysis: {kernel: false}
+  bold: {type: canary, candidate: canary, steps: [{weight: 40, hold: 10m}], analysis: {kernel: false}}'
+rollout_agent
+
+rollout_start v2
+expect "weight" "$(rollout_weight canary)" 10
+serin weight web canary=33 --reason "just looking" >/dev/null
+rollout_until 10 paused
+expect "cause" "$(rollout_get .cause)" foreign
+rollout_get .why | grep -q 'weight by root (just looking)' || fail "$(rollout_get .why)"
+expect "weight while it is paused" "$(rollout_weight canary)" 33
+
+# Paused is paused over the agent's death, too.
+kill -9 "$ROLLOUT_AGENT"
+wait "$ROLLOUT_AGENT" 2>/dev/null || true
+rollout_agent
+expect "phase after a restart" "$(rollout_get .phase)" paused
+expect "weight after a restart" "$(rollout_weight canary)" 33
+rollout_do resume >/dev/null
+rollout_until 10 stepping
+expect "weight, resumed" "$(rollout_weight canary)" 10
+
+# Another release: the one before is taken back first, and both records tell.
+rollout_start v3 '"strategy": "bold"'
+expect "weight of v3" "$(rollout_weight canary)" 40
+expect "rollouts" "$(rollout_ask rollouts | jq -c '[.rollouts[] | [.id, .release, .phase]]')" \
+	'[[2,"v3","stepping"],[1,"v2","superseded"]]'
+rollout_get '.transitions[0].why' | grep -q 'in the place of rollout 1 (v2)' ||
+	fail "$(rollout_get .transitions)"
+rollout_ask 'services/web/rollout?id=1' | jq -r '.transitions[].why' | grep -q 'v3 takes its place' ||
+	fail "$(rollout_ask 'services/web/rollout?id=1')"
+rollout_ask services/web/rollout/record | jq -e \
+	'[.shifts[] | [.before.canary, .after.canary]] == [[0, 40]]' >/dev/null ||
+	fail "$(rollout_ask services/web/rollout/record | jq -c .shifts)"
+
+# Orders that make no sense change nothing, and say why.
+refuse() {
+	if rollout_do "${@:2}" >"$LAB_TMP/out"; then fail "it did: ${*:2}"; fi
+	expect "${*:2}: $(jq -r .error.message "$LAB_TMP/out")" "$(jq -r .error.code "$LAB_TMP/out")" "$1"
+}
+refuse invalid start
+refuse invalid start '"release": "v4", "strategy": "none"'
+refuse invalid jump
+refuse conflict undo
+refuse conflict abort '"id": 1'
+expect "weight of v3 still" "$(rollout_weight canary)" 40
+
+# Nothing loaded: it waits, and says so; loaded again, it goes on.
+rollout_do abort '"reason": "enough", "id": 2' >/dev/null
+expect "phase" "$(rollout_get .phase)" aborted
+expect "weight" "$(rollout_weight canary)" 0
