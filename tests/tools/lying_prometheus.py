@@ -29,7 +29,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         form = self.rfile.read(int(self.headers["Content-Length"])).decode()
         lie = self.path.split("/")[1]
-        print(self.path, json.dumps(dict(urllib.parse.parse_qsl(form))), flush=True)
+        self.form = dict(urllib.parse.parse_qsl(form))
+        print(self.path, json.dumps(self.form), flush=True)
         getattr(self, lie.replace("-", "_"))()
 
     def answer(self, status, body, **headers):
@@ -40,6 +41,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    def moody(self):
+        """What the file `mood` says: a lie, or a number at the end of what is asked for."""
+        with open("mood") as f:
+            mood = f.read()
+        if mood in ("slow", "broken"):
+            getattr(self, mood)()
+            return
+        point = [float(self.form["end"]), mood]
+        self.answer(200, json.dumps({"status": "success", "data": {
+            "resultType": "matrix", "result": [{"metric": {}, "values": [point]}]}}))
 
     def right(self):
         self.answer(200, matrix(*["1"] * 20))
