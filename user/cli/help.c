@@ -59,7 +59,7 @@ int cli_help_all(void)
 	       "usage: serin [--bpffs DIR] [--socket PATH] VERB ...      `serin help VERB` tells "
 	       "more\n\n");
 	for (const struct cli_verb *v = cli_verbs; v->name; v++) {
-		char left[64];
+		char left[96];
 
 		snprintf(left, sizeof(left), "%s %s", v->name, v->args);
 		if (strlen(left) <= 34)
@@ -90,24 +90,6 @@ int cmd_version(const struct cli *cli)
 {
 	(void)cli;
 	printf("serin %s (ABI %d)\n", SERIN_VERSION, SERIN_ABI_VERSION);
-	return CLI_OK;
-}
-
-int cli_help_all(void)
-{
-	printf("serin: splits L4 traffic over pools of backends, in the kernel\n\n"
-	       "usage: serin [--bpffs DIR] VERB ...      `serin help VERB` tells more\n\n");
-	for (const struct cli_verb *v = cli_verbs; v->name; v++) {
-		char left[96];
-
-		snprintf(left, sizeof(left), "%s %s", v->name, v->args);
-		if (strlen(left) <= 34)
-			printf("  %-34s %s\n", left, v->summary);
-		else
-			printf("  %s\n  %-34s %s\n", left, "", v->summary);
-	}
-	printf("\nexit: 0 done, 1 failed, 2 usage or bad configuration, 3 unhealthy, "
-	       "4 agent unreachable,\n      5 conflict (someone else changed it)\n");
 	return CLI_OK;
 }
 

@@ -32,11 +32,12 @@ enum strategy_finish {
 /* In this order, each where it is asked for: weight or ramp, hold, analysis, pause. */
 struct strategy_step {
 	bool has_weight;
-	uint32_t weight_ppm;  /* the candidate's; a ramp's end */
-	uint64_t ramp_ms;     /* 0: at once */
-	uint64_t hold_ms;     /* at that weight */
-	uint64_t analysis_ms; /* waits for a good finding of the analysis, so long at most; 0: does not */
-	bool pauses;	      /* until somebody says resume */
+	uint32_t weight_ppm; /* the candidate's; a ramp's end */
+	uint64_t ramp_ms;    /* 0: at once */
+	uint64_t hold_ms;    /* at that weight */
+	uint64_t
+		analysis_ms; /* waits for a good finding of the analysis, so long at most; 0: does not */
+	bool pauses;	     /* until somebody says resume */
 };
 
 enum strategy_on_failure {
@@ -56,28 +57,28 @@ enum strategy_flows {
 /* A query of Prometheus: one number, which is good within bounds. */
 struct strategy_metric {
 	char *name;
-	char *query;	 /* with ${service}, ${pool}, ... as user/metrics_source/template.h has them */
+	char *query; /* with ${service}, ${pool}, ... as user/metrics_source/template.h has them */
 	double min, max; /* NAN: no such bound */
 	bool is_dry_run; /* shown, never acted upon */
 };
 
 struct strategy_analysis {
-	bool has_kernel;	/* the sequential tests of the kernel's signals; by default */
-	double alpha, beta;	/* 0..1: see seq_judge.h */
-	double harm_ratio;	/* >= 1: allowed times as many failures */
-	double fine_ratio;	/* >= 1: "not worse" than so many times */
-	char *prometheus_url;	/* NULL: none is asked */
-	char *prometheus_auth;	/* file as `serin judge --prometheus-config` takes it; NULL: none */
+	bool has_kernel;       /* the sequential tests of the kernel's signals; by default */
+	double alpha, beta;    /* 0..1: see seq_judge.h */
+	double harm_ratio;     /* >= 1: allowed times as many failures */
+	double fine_ratio;     /* >= 1: "not worse" than so many times */
+	char *prometheus_url;  /* NULL: none is asked */
+	char *prometheus_auth; /* file as `serin judge --prometheus-config` takes it; NULL: none */
 	struct strategy_metric *metrics;
 	size_t metric_count;
-	char *kayenta_config;	/* file: Kayenta's own canary configuration; NULL: none */
+	char *kayenta_config; /* file: Kayenta's own canary configuration; NULL: none */
 	double kayenta_pass, kayenta_marginal;
 	uint64_t initial_delay_ms; /* before the first look of any kind */
-	uint64_t interval_ms;	   /* between looks at metrics (the kernel is looked at each second) */
-	uint64_t lookback_ms;	   /* what a look at metrics is about; 0: since the rollout's begin */
-	uint32_t failure_limit;	   /* bad looks at metrics that are borne; the next one fails it */
+	uint64_t interval_ms;	/* between looks at metrics (the kernel is looked at each second) */
+	uint64_t lookback_ms;	/* what a look at metrics is about; 0: since the rollout's begin */
+	uint32_t failure_limit; /* bad looks at metrics that are borne; the next one fails it */
 	uint32_t inconclusive_limit; /* looks without an answer, likewise; beyond: pause */
-	bool is_dry_run;	   /* of all: shown, never acted upon */
+	bool is_dry_run;	     /* of all: shown, never acted upon */
 	enum strategy_on_failure on_failure;
 	/* Without traffic a rollout waits; so long at most, then pauses. 0: for ever. */
 	uint64_t deadline_ms;
@@ -117,13 +118,14 @@ struct model_strategy {
 	struct strategy_analysis analysis;
 	enum strategy_finish finish;
 	enum strategy_flows flows;
-	uint64_t drain_ms;   /* of flows, above; rolling: a batch waits for idle so long at most */
-	uint64_t standby_ms; /* after promotion: the old pool stays warm and is compared with; 0: none */
+	uint64_t drain_ms; /* of flows, above; rolling: a batch waits for idle so long at most */
+	uint64_t
+		standby_ms; /* after promotion: the old pool stays warm and is compared with; 0: none */
 	/* rolling */
-	uint32_t batch;		  /* backends at once; 0: batch_percent */
-	uint32_t batch_percent;	  /* 1 .. 100 */
-	uint32_t min_healthy;	  /* never fewer backends for new flows */
-	uint64_t health_ms;	  /* waits for a batch to be healthy so long at most */
+	uint32_t batch;		/* backends at once; 0: batch_percent */
+	uint32_t batch_percent; /* 1 .. 100 */
+	uint32_t min_healthy;	/* never fewer backends for new flows */
+	uint64_t health_ms;	/* waits for a batch to be healthy so long at most */
 	struct strategy_hook *hooks;
 	size_t hook_count;
 };
