@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "config_lab.h"
+#include "config_texts.h"
 
 /* What is written after HEAD is line 5, after CAREFUL 8; ALONE or SERVICES ends either. */
 #define HEAD	 TOP "strategies:\n  careful:\n"
@@ -14,18 +15,6 @@
 	"  - name: other\n    weight: 30\n    backends: [{address: 10.0.0.31}]\n"        \
 	"  - name: stable\n    backends: [{address: 10.0.0.11}, {address: 10.0.0.12}]\n" \
 	"  primary: stable\n"
-
-static struct model *parse(const char *text)
-{
-	struct config_errors errors = {0};
-	struct model *m = NULL;
-
-	if (config_parse(text, strlen(text), &m, &errors))
-		fail_msg("%s\n%zu:%zu: %s", text, errors.list[0].line, errors.list[0].column,
-			 errors.list[0].message);
-	config_errors_fini(&errors);
-	return m;
-}
 
 static void test_defaults(void **state)
 {
@@ -209,8 +198,7 @@ static void test_wrong_strategies(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 #define STEPS(steps) HEAD "    type: canary\n    candidate: canary\n    steps: " steps "\n"
@@ -244,8 +232,7 @@ static void test_wrong_steps(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 #define ANALYSIS(text) CAREFUL "    analysis: {" text "}\n" ALONE
@@ -289,8 +276,7 @@ static void test_wrong_analysis(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 #define HOOKS(text) CAREFUL "    hooks: [{" text "}]\n" ALONE
@@ -323,8 +309,7 @@ static void test_wrong_hooks(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 static void test_wrong_services(void **state)
@@ -351,8 +336,7 @@ static void test_wrong_services(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(wrong); i++)
-		assert_wrong(&wrong[i]);
+	assert_all_wrong(wrong, COUNT_OF(wrong));
 }
 
 #define FOUR                                                                           \

@@ -17,8 +17,7 @@
 #include "metrics_source/moment.h"
 #include "metrics_source/range.h"
 #include "metrics_source/template.h"
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#include "lib/count_of.h"
 
 /* ---- templates ---- */
 
@@ -145,7 +144,7 @@ static void a_series_is_its_values(void **state)
 	expect_values(MATRIX(SERIES("\"pool\":\"canary\"",
 				    "[1700000000,\"0.5\"],[1700000001,\"1e-07\"],[1700000002,"
 				    "\"12345\"],[1700000003,\"-3\"],[1700000004,\"0\"]")),
-		      false, wanted, COUNT(wanted));
+		      false, wanted, COUNT_OF(wanted));
 }
 
 static void gaps_and_odd_numbers_keep_their_places(void **state)
@@ -155,7 +154,7 @@ static void gaps_and_odd_numbers_keep_their_places(void **state)
 	(void)state;
 	expect_values(MATRIX(SERIES("", "[1700000001,\"+Inf\"],[1700000002,\"NaN\"],"
 					"[1700000003.000,\"-Inf\"]")),
-		      false, wanted, COUNT(wanted));
+		      false, wanted, COUNT_OF(wanted));
 }
 
 static void times_go_to_the_nearest_step(void **state)
@@ -164,7 +163,7 @@ static void times_go_to_the_nearest_step(void **state)
 
 	(void)state;
 	expect_values(MATRIX(SERIES("", "[1700000000.781,\"1\"],[1700000003.2,\"2\"]")), false,
-		      wanted, COUNT(wanted));
+		      wanted, COUNT_OF(wanted));
 	expect_complaint(MATRIX(SERIES("", "[1700000004.6,\"1\"]")), "not among those asked for");
 	expect_complaint(MATRIX(SERIES("", "[1699999999.4,\"1\"]")), "not among those asked for");
 	expect_complaint(MATRIX(SERIES("", "[1700000001,\"1\"],[1700000001.2,\"2\"]")),
@@ -188,7 +187,7 @@ static void several_series_are_added_where_asked(void **state)
 	static const double wanted[] = {1, 5, 4, NAN, NAN};
 
 	(void)state;
-	expect_values(text, true, wanted, COUNT(wanted));
+	expect_values(text, true, wanted, COUNT_OF(wanted));
 	expect_complaint(text, "2 series ({\"cpu\":\"0\"}, {\"cpu\":\"1\"}) where one is needed");
 }
 
@@ -232,7 +231,7 @@ static void wrong_answers_are_told(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++)
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
 		expect_complaint(cases[i].text, cases[i].said);
 }
 
@@ -274,10 +273,10 @@ static void moments_are_read(void **state)
 	int64_t ms = 7;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(wrong); i++)
+	for (size_t i = 0; i < COUNT_OF(wrong); i++)
 		assert_int_equal(moment_parse(wrong[i], 5000000, &ms), -EINVAL);
 	assert_int_equal(ms, 7);
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		assert_int_equal(moment_parse(cases[i].text, 5000000, &ms), 0);
 		assert_int_equal(ms, cases[i].ms);
 	}
@@ -319,7 +318,7 @@ static void wrong_access_is_told(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct config_errors errors;
 		struct http_config c;
 

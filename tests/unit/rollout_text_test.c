@@ -14,8 +14,7 @@
 #include "cli/rollout_screen.h"
 #include "observe/plain.h"
 #include "observe/rollout_report.h"
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#include "lib/count_of.h"
 
 static const char *const names[] = {"stepping", "promoted", "aborted",
 				    "foreign",	"hook",	    "rolling"};
@@ -96,7 +95,7 @@ static void expect_fits(const char *name, const char *text, size_t rows)
 static void a_screen_fits(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(names); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		for (size_t rows = 0; rows <= 48; rows += 24) {
 			char *text = screen_of(names[i], rows, rows == 48);
 
@@ -114,13 +113,13 @@ static void long_texts_fit(void **state)
 					   "reason", "strategy", "service"};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(words); i++) {
+	for (size_t i = 0; i < COUNT_OF(words); i++) {
 		json_t *json = load("stepping");
 		char *text, words_of[400] = "";
 
 		while (strlen(words_of) + strlen(words[i]) < 300)
 			strcat(words_of, words[i]);
-		for (size_t k = 0; k < COUNT(keys); k++)
+		for (size_t k = 0; k < COUNT_OF(keys); k++)
 			json_object_set_new(json, keys[k], json_string(words_of));
 		look = (struct rollout_screen){.columns = 80, .is_ascii = i != 1};
 		text = written(write_screen, json);
@@ -205,7 +204,7 @@ static void strip_colours(char *text)
 static void colours_say_nothing_alone(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(names); i++) {
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		char *plain = screen_of(names[i], 0, true), *coloured;
 		json_t *json = load(names[i]);
 
@@ -335,7 +334,7 @@ static void expect_well_formed(const char *html)
 		at = read_tag(at + 1, name, &is_closed);
 		if (is_closed || has_no_end(name))
 			continue;
-		assert_true(depth < COUNT(open));
+		assert_true(depth < COUNT_OF(open));
 		strcpy(open[depth++], name);
 	}
 	assert_int_equal(depth, 0);
@@ -347,7 +346,7 @@ static void expect_well_formed(const char *html)
 static void a_page_stands_alone(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(names); i++) {
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		json_t *json = load(names[i]);
 		char *html = written(rollout_write_html, json);
 
@@ -408,7 +407,7 @@ static void bears_what_it_does_not_know(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(odd); i++) {
+	for (size_t i = 0; i < COUNT_OF(odd); i++) {
 		json_t *json = json_loads(odd[i], 0, NULL);
 
 		look = (struct rollout_screen){.columns = 80, .rows = 24};

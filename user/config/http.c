@@ -9,8 +9,8 @@
 #include "config/config.h"
 #include "config/read_file.h"
 #include "config/values.h"
+#include "lib/count_of.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 #define SECRET_SIZE_MAX 65536
 
 static void read_text(struct reader *r, const struct node *value, const struct schema_field *f,

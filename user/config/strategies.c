@@ -9,9 +9,9 @@
 #include "config/suggest.h"
 #include "config/values.h"
 #include "model/model.h"
+#include "lib/count_of.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
-#define STRATEGIES_MAX	1000
+#define STRATEGIES_MAX 1000
 
 #define DRAIN_MS	 30000
 #define STANDBY_MS	 600000

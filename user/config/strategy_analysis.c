@@ -8,9 +8,9 @@
 #include "config/strings.h"
 #include "config/values.h"
 #include "model/model.h"
+#include "lib/count_of.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
-#define LIMIT_MAX	10000
+#define LIMIT_MAX 10000
 
 bool strategy_is_url(const char *text)
 {

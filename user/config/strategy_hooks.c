@@ -7,8 +7,8 @@
 #include "config/strings.h"
 #include "config/values.h"
 #include "model/model.h"
+#include "lib/count_of.h"
 
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 #define TIMEOUT_MS	30000u
 #define TIMEOUT_MAX_MS	86400000u
 #define RETRIES_MAX	100

@@ -4,8 +4,7 @@
 #include "config/strategy_parts.h"
 #include "config/values.h"
 #include "model/model.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+#include "lib/count_of.h"
 
 static const struct schema_field ramp_fields[] = {
 	{"to", value_read_percent, offsetof(struct strategy_step, weight_ppm), true, NULL},

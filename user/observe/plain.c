@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "observe/plain.h"
+#include "lib/count_of.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -8,8 +9,6 @@
 struct range {
 	uint32_t first, last;
 };
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 /* C0, DEL, C1, line and paragraph ends, and what turns, hides or joins what is beside it. */
 static const struct range unsafe[] = {
@@ -68,7 +67,7 @@ size_t plain_next(const char *text, bool *is_unsafe)
 	uint32_t c;
 	size_t len = decode(text, &c);
 
-	*is_unsafe = is_in(unsafe, COUNT(unsafe), c);
+	*is_unsafe = is_in(unsafe, COUNT_OF(unsafe), c);
 	return len;
 }
 
@@ -79,7 +78,7 @@ static const char *put(const char *text, char *buf, size_t size, bool is_ascii)
 	while (text && *text) {
 		uint32_t c;
 		size_t len = decode(text, &c);
-		bool is_kept = !is_in(unsafe, COUNT(unsafe), c) && !(is_ascii && c > 0x7f);
+		bool is_kept = !is_in(unsafe, COUNT_OF(unsafe), c) && !(is_ascii && c > 0x7f);
 
 		if (at + (is_kept ? len : 1) >= size)
 			break;
@@ -103,7 +102,7 @@ const char *plain_ascii(const char *text, char *buf, size_t size)
 
 static size_t width_of(uint32_t c)
 {
-	return is_in(wide, COUNT(wide), c) ? 2 : !is_in(combining, COUNT(combining), c);
+	return is_in(wide, COUNT_OF(wide), c) ? 2 : !is_in(combining, COUNT_OF(combining), c);
 }
 
 size_t plain_fit(const char *text, size_t columns)

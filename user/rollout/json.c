@@ -7,6 +7,7 @@
 #include "rollout/fields.h"
 #include "rollout/internal.h"
 #include "rollout/plan_json.h"
+#include "lib/count_of.h"
 
 #define VERSION 1
 
@@ -83,8 +84,6 @@ static const struct {
 	 offsetof(struct rollout_state, drain_count)},
 	{"done", offsetof(struct rollout_state, done), offsetof(struct rollout_state, done_count)},
 };
-
-#define COUNT_OF(table) (sizeof(table) / sizeof(*(table)))
 
 static json_t *split_to_json(const struct rollout_split *split)
 {
