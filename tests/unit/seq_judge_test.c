@@ -70,6 +70,22 @@ static void counted_twice_evidence_is_half(void **state)
 	assert_near(seq_line_log_e(&s, SEQ_LINE_HARM), log_e, 1e-9);
 }
 
+static void latencies_are_not_repeated(void **state)
+{
+	struct seq_tick t = tick_of(100, 0, 0, 0);
+	double log_e;
+
+	(void)state;
+	t.of[SEQ_CANARY].latency[SEQ_FIRST_BYTE] = &slow;
+	t.of[SEQ_BASELINE].latency[SEQ_FIRST_BYTE] = &usual;
+	assert_int_equal(seq_step(&s, &t), 0);
+	log_e = seq_test_log_e(&s, SEQ_LINE_HARM, SEQ_FIRST_BYTE_RANK);
+	options.repeats = 2;
+	seq_begin(&s, &options);
+	assert_int_equal(seq_step(&s, &t), 0);
+	assert_near(seq_test_log_e(&s, SEQ_LINE_HARM, SEQ_FIRST_BYTE_RANK), log_e, 1e-9);
+}
+
 static void an_abort_is_final(void **state)
 {
 	struct seq_tick bad = tick_of(100, 10, 1, 1), good = tick_of(100, 0, 50, 50);
@@ -312,6 +328,7 @@ int main(void)
 		cmocka_unit_test_setup(one_pool_alone_is_continue, setup),
 		cmocka_unit_test_setup(a_worse_canary_is_aborted_for_its_failures, setup),
 		cmocka_unit_test_setup(counted_twice_evidence_is_half, setup),
+		cmocka_unit_test_setup(latencies_are_not_repeated, setup),
 		cmocka_unit_test_setup(an_abort_is_final, setup),
 		cmocka_unit_test_setup(resets_alone_decide, setup),
 		cmocka_unit_test_setup(slowness_of_all_decides_by_rank, setup),

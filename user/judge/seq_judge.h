@@ -85,7 +85,7 @@ struct seq_options {
 	struct seq_margins harm, fine;
 	double floor; /* 0..1: a probability of failures that is fine whatever the baseline's; 0: none */
 	/* >= 1: so many times a client may be counted for one thing that went wrong, as one that tries again
-	 * for seconds is in each of them. Evidence is divided by it: the mean of a factor's c-th root is no
+	 * for seconds is in each of them. Evidence of failures and resets is divided by it: the mean of a factor's c-th root is no
 	 * more than 1, and so is that of a product of c of them, however they depend (Hoelder). */
 	double repeats;
 	uint32_t required; /* bits 1 << enum seq_test: what "not worse" is about */

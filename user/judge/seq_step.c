@@ -171,12 +171,11 @@ static bool rank_factors(struct seq_ranks r, enum seq_line line, double margin, 
 	return true;
 }
 
-static void add_evidence(const struct seq_state *s, struct seq_grid *g, enum seq_start start,
-			 double *log_factor)
+/* Who tries again counts again where it failed; a connection has but one latency. */
+static void allow_repeats(const struct seq_state *s, double *log_factor)
 {
 	for (int i = 0; i < SEQ_GRID; i++)
 		log_factor[i] /= s->options.repeats;
-	seq_grid_add(g, start, log_factor);
 }
 
 static void add_test(struct seq_state *s, enum seq_line line, enum seq_test t,
@@ -192,8 +191,11 @@ static void add_test(struct seq_state *s, enum seq_line line, enum seq_test t,
 		tells = rank_factors(c->ranks[seq_test_latency(t)], line, m->rank, log_factor);
 	else
 		tells = rate_factors(c, line, t, ratio, log_factor);
-	if (tells)
-		add_evidence(s, &s->grid[line][t], seq_line_start(s, line), log_factor);
+	if (!tells)
+		return;
+	if (!seq_test_is_of_latency(t))
+		allow_repeats(s, log_factor);
+	seq_grid_add(&s->grid[line][t], seq_line_start(s, line), log_factor);
 }
 
 static bool is_wanted(const struct seq_options *o, enum seq_line line, enum seq_test t)
@@ -216,7 +218,8 @@ static void add_floor(struct seq_state *s, const struct seen *canary)
 	if (!(s->options.floor > 0) || !(canary->flows + canary->failures > 0))
 		return;
 	seq_rate_is_below(canary->flows, canary->failures, s->options.floor, log_factor);
-	add_evidence(s, &s->floor, SEQ_START_ONCE, log_factor);
+	allow_repeats(s, log_factor);
+	seq_grid_add(&s->floor, SEQ_START_ONCE, log_factor);
 }
 
 static void turn(struct contest *c)
