@@ -37,7 +37,7 @@ static void test_defaults(void **state)
 	assert_int_equal(s->finish, STRATEGY_SWAP);
 	assert_int_equal(s->hook_count, 0);
 	assert_true(s->drain_ms == 30000 && s->standby_ms == 600000);
-	assert_true(s->analysis.initial_delay_ms == 10000 && s->analysis.interval_ms == 60000);
+	assert_true(s->analysis.initial_delay_ms == 0 && s->analysis.interval_ms == 60000);
 	assert_true(s->analysis.lookback_ms == 600000 && s->analysis.deadline_ms == 0);
 	assert_true(s->analysis.kayenta_pass == 75 && s->analysis.kayenta_marginal == 50);
 	model_free(m);
@@ -87,7 +87,7 @@ static void test_analysis(void **state)
 	struct model *m =
 		parse(CAREFUL
 		      "    analysis:\n      kernel: false\n      alpha: 0.02\n      beta: 1e-3\n"
-		      "      harm_ratio: 1.5\n      fine_ratio: 3\n      initial_delay: 0\n"
+		      "      harm_ratio: 1.5\n      fine_ratio: 3\n      initial_delay: 7\n"
 		      "      interval: 2s\n      lookback: 0\n      failure_limit: 2\n"
 		      "      inconclusive_limit: 3\n      dry_run: true\n      on_failure: pause\n"
 		      "      on_no_traffic: wait\n      deadline: 1h\n"
@@ -102,7 +102,7 @@ static void test_analysis(void **state)
 	assert_true(!a->has_kernel && a->is_dry_run);
 	assert_true(a->alpha == 0.02 && a->beta == 0.001);
 	assert_true(a->harm_ratio == 1.5 && a->fine_ratio == 3);
-	assert_true(!a->initial_delay_ms && a->interval_ms == 2000 && !a->lookback_ms);
+	assert_true(a->initial_delay_ms == 7000 && a->interval_ms == 2000 && !a->lookback_ms);
 	assert_true(a->failure_limit == 2 && a->inconclusive_limit == 3);
 	assert_int_equal(a->on_failure, STRATEGY_PAUSE);
 	assert_int_equal(a->deadline_ms, 3600000);

@@ -15,7 +15,6 @@
 
 #define DRAIN_MS	 30000
 #define STANDBY_MS	 600000
-#define INITIAL_DELAY_MS 10000
 #define LOOKBACK_MS	 600000
 #define KAYENTA_PASS	 75 /* as `serin judge` has them */
 #define KAYENTA_MARGINAL 50
@@ -137,7 +136,6 @@ static void init_strategy(struct model_strategy *s)
 	strategy_init(s);
 	s->drain_ms = DRAIN_MS;
 	s->standby_ms = STANDBY_MS;
-	s->analysis.initial_delay_ms = INITIAL_DELAY_MS;
 	s->analysis.lookback_ms = LOOKBACK_MS;
 	s->analysis.kayenta_pass = KAYENTA_PASS;
 	s->analysis.kayenta_marginal = KAYENTA_MARGINAL;
