@@ -39,7 +39,7 @@ FUZZ     := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak reload-soak test-vm bench bench-quick bench-insn bench-health demo install install-unit lint format clean help
+.PHONY: all deps test unit bpf e2e fuzz mutate budget fuzz-long soak reload-soak test-vm bench bench-quick bench-insn bench-health demo demo-rollout releases install install-unit lint format clean help
 .PHONY: simulate bench-judge bench-sequential
 
 all: $(B)/serin ## build serin (the default)
@@ -155,6 +155,12 @@ bench-sequential: $(B)/tests/simulate/sequential_bench ## processor time of the 
 
 simulate: $(SIMULATE) ## how often the sequential judge is wrong, how soon right, beside the design's figures (a minute or two)
 	$(Q)$<
+
+releases: ## releases good and bad, from start to end by themselves, and AA (50) of the same version: what became of each
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && AA=$${AA:-50} SERIN_BUILD=$(abspath $(B)) tests/releases
+
+demo-rollout: ## a bad release that is taken back by itself, and a good one, under load; a minute
+	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SERIN_BUILD=$(abspath $(B)) scripts/demo-rollout
 
 demo: ## shift a canary 0 -> 100 -> 0 % under real traffic, in namespaces
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && SERIN_BUILD=$(abspath $(B)) scripts/demo
