@@ -77,6 +77,7 @@ static void a_bad_finding_takes_it_back(void **state)
 	assert_int_equal(l->s.phase, ROLLOUT_ROLLING_BACK);
 	assert_non_null(strstr(l->notes.of[0].why, "failures"));
 	is_back(l, ROLLOUT_ABORTED);
+	assert_non_null(strstr(l->s.why, "failures")); /* to the end */
 }
 
 static void it_is_taken_back_in_a_pause_too(void **state)

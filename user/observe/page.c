@@ -16,7 +16,7 @@ static const char style[] =
 	"p{margin:.2rem 0}table{border-collapse:collapse;width:100%;margin:1rem 0}"
 	"th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid "
 	"#ccc;vertical-align:middle;"
-	"overflow-wrap:anywhere}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
+	"overflow-wrap:break-word}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
 	".label{font-weight:600;white-space:nowrap}"
 	"section{border-top:2px solid #ccc;padding:1rem 0;break-inside:avoid}"
 	".pictures{display:flex;flex-wrap:wrap;gap:1rem}"

@@ -2,6 +2,8 @@
 /* What comes after the steps: everything to the candidate, standby; and the way back. */
 #include "rollout/internal.h"
 
+#include <string.h>
+
 static bool end_promotion(struct course *c)
 {
 	struct rollout_state *s = c->s;
@@ -85,18 +87,6 @@ static bool are_flows_done(const struct rollout_state *s, const struct rollout_l
 	       !look->has_flows;
 }
 
-static const char *ending(const struct rollout_state *s)
-{
-	switch (s->ends_as) {
-	case ROLLOUT_UNDONE:
-		return "undone";
-	case ROLLOUT_SUPERSEDED:
-		return "superseded";
-	default:
-		return "aborted";
-	}
-}
-
 bool rollout_back_on(struct course *c)
 {
 	struct rollout_state *s = c->s;
@@ -110,8 +100,10 @@ bool rollout_back_on(struct course *c)
 		return true;
 	}
 	if (are_flows_done(s, c->look)) {
-		rollout_go(s, s->ends_as, c->notes, "%s: %s has no weight", ending(s),
-			   s->candidate);
+		char why[ROLLOUT_WHY_LEN]; /* it was taken back for: that is what people ask then */
+
+		memcpy(why, s->why, sizeof(why));
+		rollout_go(s, s->ends_as, c->notes, "%s", why);
 		return false;
 	}
 	s->wants_reset = s->plan.flows == STRATEGY_FLOWS_RESET || s->stage_ms >= s->plan.drain_ms;
