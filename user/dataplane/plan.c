@@ -263,6 +263,8 @@ static void plan_split(struct dataplane *dp, struct plan *p, struct service_plan
 	bool is_kept[SERIN_MAX_POOLS] = {};
 	uint32_t ppm[SERIN_MAX_POOLS] = {}, sum = 0;
 
+	if (running && !dp->services[running->id].epoch)
+		running = NULL; /* an apply was killed before it had a split */
 	plan_primary(dp, p, s, running ? (int64_t)running->id : -1);
 	if (running) /* of that name, whatever its address: its weights live on */
 		dp_split_read(dp, running->id, &live);
