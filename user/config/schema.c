@@ -2,10 +2,12 @@
 #include "config/schema.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/suggest.h"
+#include "config/text.h"
 
 bool schema_expect(struct reader *r, const struct node *node, enum node_kind kind, const char *what)
 {
@@ -143,4 +145,23 @@ void schema_read_list(struct reader *r, const struct node *value, const struct s
 	memcpy((char *)object + type->count_offset, &count, sizeof(count));
 	for (const struct node *item = value->first; i < count; item = item->next, i++)
 		type->read_item(r, item, items + i * type->item_size);
+}
+
+int schema_read_text(const char *text, size_t len, const struct schema *s, void *object,
+		     struct config_errors *errors)
+{
+	struct reader r = {};
+	struct tree tree = {};
+	int err;
+
+	if (!len)
+		text = "";
+	text_skip_mark(&text, &len);
+	err = tree_read(&tree, text, len, &r.errors);
+	if (!err)
+		schema_read_map(&r, tree.root, s, object);
+	else if (err == -ENOMEM)
+		r.errors.is_no_memory = true;
+	tree_fini(&tree);
+	return errors_finish(&r.errors, errors);
 }

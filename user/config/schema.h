@@ -58,6 +58,10 @@ void schema_read_list(struct reader *r, const struct node *value, const struct s
 void schema_read_submap(struct reader *r, const struct node *value, const struct schema_field *f,
 			void *object);
 
+/* A whole text that is one mapping, into an object that is all zero. As errors_finish() returns. */
+int schema_read_text(const char *text, size_t len, const struct schema *s, void *object,
+		     struct config_errors *errors);
+
 /* False, and an error unless there was one already, where the node is of another kind. */
 bool schema_expect(struct reader *r, const struct node *node, enum node_kind kind,
 		   const char *what);

@@ -160,21 +160,8 @@ static const struct schema root_schema = {"the web configuration", root_fields,
 int web_config_parse(const char *text, size_t len, struct web_config *out,
 		     struct config_errors *errors)
 {
-	struct reader r = {};
-	struct tree tree = {};
-	int err;
-
 	*out = (struct web_config){};
-	if (!len)
-		text = "";
-	text_skip_mark(&text, &len);
-	err = tree_read(&tree, text, len, &r.errors);
-	if (!err)
-		schema_read_map(&r, tree.root, &root_schema, out);
-	else if (err == -ENOMEM)
-		r.errors.is_no_memory = true;
-	tree_fini(&tree);
-	return errors_finish(&r.errors, errors);
+	return schema_read_text(text, len, &root_schema, out, errors);
 }
 
 static int parse(const char *text, size_t len, void *out, struct config_errors *errors)
