@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "agent/apart.h"
 #include "agent/health_probe.h"
 #include "lib/net.h"
 
@@ -60,22 +61,10 @@ static void cancel(struct probe *probe)
 	sd_event_source_unref(p->child);
 }
 
-static int set_attributes(posix_spawnattr_t *attributes, posix_spawn_file_actions_t *files)
+static int open_nothing(posix_spawn_file_actions_t *files)
 {
-	sigset_t none, pipe;
-	int err;
+	int err = 0;
 
-	sigemptyset(&none);
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	err = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-							   POSIX_SPAWN_SETSIGDEF);
-	if (!err)
-		err = posix_spawnattr_setpgroup(attributes, 0);
-	if (!err)
-		err = posix_spawnattr_setsigmask(attributes, &none);
-	if (!err)
-		err = posix_spawnattr_setsigdefault(attributes, &pipe);
 	for (int fd = 0; !err && fd < 3; fd++)
 		err = posix_spawn_file_actions_addopen(files, fd, "/dev/null",
 						       fd ? O_WRONLY : O_RDONLY, 0);
@@ -119,7 +108,9 @@ static int spawn(const struct probe_target *t, pid_t *pid)
 
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attributes);
-	err = set_attributes(&attributes, &files);
+	err = apart_set(&attributes);
+	if (!err)
+		err = open_nothing(&files);
 	if (!err)
 		err = make_environment(t, environment);
 	if (!err)

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/apart.h"
+
 #define READ_SIZE     65536
 #define US_IN_MS      1000
 #define READ_BURST    20 /* reads of a job that floods, in each READ_EVERY_US */
@@ -180,23 +182,6 @@ static int make_input(const char *data, size_t len)
 	return fd < 0 ? -errno : fd;
 }
 
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t none, pipe;
-	int err;
-
-	sigemptyset(&none);
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	err = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-							   POSIX_SPAWN_SETSIGDEF);
-	if (!err)
-		err = posix_spawnattr_setpgroup(attributes, 0);
-	if (!err)
-		err = posix_spawnattr_setsigmask(attributes, &none);
-	return err ? err : posix_spawnattr_setsigdefault(attributes, &pipe);
-}
-
 static int spawn(struct job *j, const struct job_spec *s, int input, int output)
 {
 	posix_spawn_file_actions_t files;
@@ -205,7 +190,7 @@ static int spawn(struct job *j, const struct job_spec *s, int input, int output)
 
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attributes);
-	err = set_attributes(&attributes);
+	err = apart_set(&attributes);
 	if (!err)
 		err = posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
 	if (!err)
