@@ -16,17 +16,23 @@ static struct rollout_run *get(struct rollouts *r, const char *service, int64_t 
 	return *is_own ? rollouts_read(r, service, id) : run;
 }
 
+static json_t *view(struct rollouts *r, struct rollout_run *run)
+{
+	struct snapshot *s = rollouts_snapshot(r);
+	json_t *json = rollout_view_json(run, s);
+
+	snapshot_free(s);
+	return json;
+}
+
 int rollouts_view(struct rollouts *r, const char *service, int64_t id, json_t **out)
 {
 	bool is_own;
 	struct rollout_run *run = get(r, service, id, &is_own);
-	struct snapshot *s;
 
 	if (!run)
 		return -ENOENT;
-	s = rollouts_snapshot(r);
-	*out = rollout_view_json(run, s);
-	snapshot_free(s);
+	*out = view(r, run);
 	if (is_own)
 		rollout_run_free(run);
 	return *out ? 0 : -ENOMEM;
@@ -87,13 +93,10 @@ int rollouts_record(struct rollouts *r, const char *service, int64_t id, json_t 
 	static const enum store_rollout_part parts[] = {STORE_SAMPLES, STORE_LOOKS, STORE_HOOKS};
 	bool is_own;
 	struct rollout_run *run = get(r, service, id, &is_own);
-	struct snapshot *s;
 
 	if (!run)
 		return -ENOENT;
-	s = rollouts_snapshot(r);
-	*out = rollout_view_json(run, s);
-	snapshot_free(s);
+	*out = view(r, run);
 	for (size_t i = 0; *out && i < sizeof(parts) / sizeof(*parts); i++)
 		json_object_set_new(*out, store_part_name(parts[i]),
 				    rollout_run_rows(run, parts[i]));
