@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "judge/seq_codec.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
+#include "judge/codec.h"
 #include "judge/seq_internal.h"
 #include "judge/seq_rank.h"
 
@@ -13,56 +13,24 @@
 #define HEAD_WORDS 2			 /* the magic, the version */
 #define SUM_WORDS  1
 
-/* One walk over the fields, for both ways: words in the order of the struct. */
-struct cursor {
-	uint8_t *at;
-	const uint8_t *from; /* NULL: writes, or (at NULL, too) counts */
-	size_t words;
-};
-
-static void word(struct cursor *c, uint64_t *value)
-{
-	uint64_t le;
-
-	if (c->from) {
-		memcpy(&le, c->from + c->words * sizeof(le), sizeof(le));
-		*value = le64toh(le);
-	} else if (c->at) {
-		le = htole64(*value);
-		memcpy(c->at + c->words * sizeof(le), &le, sizeof(le));
-	}
-	c->words++;
-}
-
-static void words(struct cursor *c, uint64_t *value, size_t count)
+static void words(struct codec *c, uint64_t *value, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		word(c, &value[i]);
+		codec_word(c, &value[i]);
 }
 
-static void halves(struct cursor *c, uint32_t *value, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		uint64_t wide = value[i];
-
-		word(c, &wide);
-		/* what is too great stays so, and is refused */
-		value[i] = wide > UINT32_MAX ? UINT32_MAX : (uint32_t)wide;
-	}
-}
-
-static void doubles(struct cursor *c, double *value, size_t count)
+static void doubles(struct codec *c, double *value, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		uint64_t bits;
 
 		memcpy(&bits, &value[i], sizeof(bits));
-		word(c, &bits);
+		codec_word(c, &bits);
 		memcpy(&value[i], &bits, sizeof(bits));
 	}
 }
 
-static void walk_options(struct cursor *c, struct seq_options *o)
+static void walk_options(struct codec *c, struct seq_options *o)
 {
 	doubles(c, &o->alpha, 1);
 	doubles(c, &o->beta, 1);
@@ -77,34 +45,34 @@ static void walk_options(struct cursor *c, struct seq_options *o)
 	doubles(c, &o->fine.rank, 1);
 	doubles(c, &o->floor, 1);
 	doubles(c, &o->repeats, 1);
-	halves(c, &o->required, 1);
+	codec_halves(c, &o->required, 1);
 }
 
-static void walk_totals(struct cursor *c, struct seq_totals *t)
+static void walk_totals(struct codec *c, struct seq_totals *t)
 {
-	word(c, &t->flows);
-	word(c, &t->failures);
-	word(c, &t->resets);
+	codec_word(c, &t->flows);
+	codec_word(c, &t->failures);
+	codec_word(c, &t->resets);
 	words(c, t->samples, SEQ_LATENCY_MAX);
 	words(c, t->above[0], SEQ_LATENCY_MAX * SEQ_TAIL_MAX);
 }
 
-static void walk_grid(struct cursor *c, struct seq_grid *g)
+static void walk_grid(struct codec *c, struct seq_grid *g)
 {
-	word(c, &g->looks);
+	codec_word(c, &g->looks);
 	doubles(c, g->log_e, SEQ_GRID);
 }
 
-static void walk(struct cursor *c, struct seq_state *s)
+static void walk(struct codec *c, struct seq_state *s)
 {
 	walk_options(c, &s->options);
-	halves(c, &s->verdict, 1);
-	halves(c, &s->reason, 1);
-	halves(c, &s->decider, 1);
-	halves(c, &s->is_promoted, 1);
-	word(c, &s->ticks);
-	halves(c, &s->proven, 1);
-	halves(c, s->edge[0], SEQ_LATENCY_MAX * SEQ_TAIL_MAX);
+	codec_halves(c, &s->verdict, 1);
+	codec_halves(c, &s->reason, 1);
+	codec_halves(c, &s->decider, 1);
+	codec_halves(c, &s->is_promoted, 1);
+	codec_word(c, &s->ticks);
+	codec_halves(c, &s->proven, 1);
+	codec_halves(c, s->edge[0], SEQ_LATENCY_MAX * SEQ_TAIL_MAX);
 	words(c, s->share[0], SEQ_LAG * SEQ_ROLE_MAX);
 	for (int role = 0; role < SEQ_ROLE_MAX; role++)
 		walk_totals(c, &s->totals[role]);
@@ -116,36 +84,26 @@ static void walk(struct cursor *c, struct seq_state *s)
 			walk_grid(c, &s->grid[line][t]);
 }
 
-/* FNV-1a, 64 bits: against damage, not against malice. */
-static uint64_t sum_of(const uint8_t *bytes, size_t size)
-{
-	uint64_t sum = 0xcbf29ce484222325ull;
-
-	for (size_t i = 0; i < size; i++)
-		sum = (sum ^ bytes[i]) * 0x100000001b3ull;
-	return sum;
-}
-
 size_t seq_codec_size(void)
 {
-	struct cursor c = {.words = HEAD_WORDS + SUM_WORDS};
+	struct codec c = {.size = (HEAD_WORDS + SUM_WORDS) * sizeof(uint64_t)};
 	struct seq_state unused = {0};
 
 	walk(&c, &unused);
-	return c.words * sizeof(uint64_t);
+	return c.size;
 }
 
 void seq_codec_put(const struct seq_state *s, uint8_t *bytes)
 {
 	uint64_t magic = MAGIC, version = SEQ_CODEC_VERSION, sum;
 	struct seq_state copy = *s;
-	struct cursor c = {.at = bytes};
+	struct codec c = {.at = bytes};
 
-	word(&c, &magic);
-	word(&c, &version);
+	codec_word(&c, &magic);
+	codec_word(&c, &version);
 	walk(&c, &copy);
-	sum = sum_of(bytes, c.words * sizeof(uint64_t));
-	word(&c, &sum);
+	sum = codec_sum(bytes, c.size);
+	codec_word(&c, &sum);
 }
 
 /* ---- what makes sense ---- */
@@ -198,14 +156,14 @@ static bool is_state(const struct seq_state *s)
 
 int seq_codec_get(const uint8_t *bytes, size_t size, struct seq_state *out)
 {
-	struct cursor c = {.from = bytes};
+	struct codec c = {.from = bytes};
 	uint64_t magic = 0, version = 0, sum = 0;
 	struct seq_state s = {0};
 
 	if (size < HEAD_WORDS * sizeof(uint64_t))
 		return -EBADMSG;
-	word(&c, &magic);
-	word(&c, &version);
+	codec_word(&c, &magic);
+	codec_word(&c, &version);
 	if (magic != MAGIC)
 		return -EBADMSG;
 	if (version != SEQ_CODEC_VERSION)
@@ -213,8 +171,8 @@ int seq_codec_get(const uint8_t *bytes, size_t size, struct seq_state *out)
 	if (size != seq_codec_size())
 		return -EBADMSG;
 	walk(&c, &s);
-	word(&c, &sum);
-	if (sum != sum_of(bytes, size - sizeof(sum)))
+	codec_word(&c, &sum);
+	if (sum != codec_sum(bytes, size - sizeof(sum)))
 		return -EBADMSG;
 	if (!is_state(&s))
 		return -EINVAL;
