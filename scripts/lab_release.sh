@@ -4,6 +4,9 @@
 # Owns a release in the lab: a service with a canary that may be bad, its agent, clients, and what they
 # saw of it. Sourced after lab.sh.
 
+# shellcheck source=lab_rollout.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lab_rollout.sh"
+
 RELEASE_DELAY_US=2000
 RELEASE_STEPS=${RELEASE_STEPS:-'[{weight: 10, hold: 5s}, {weight: 40, hold: 40s}]'}
 
@@ -44,8 +47,7 @@ release_network() {
 		END
 	} >"$LAB_TMP/serin.yaml"
 	serin apply "$LAB_TMP/serin.yaml" >/dev/null
-	lab_start lb "$LAB_BUILD/serin" --bpffs "$LAB_TMP/bpf/serin" agent -c "$LAB_TMP/serin.yaml" \
-		2>"$LAB_TMP/agent.log"
+	rollout_agent
 	lab_wait_for 10 lab_in lb curl -sf http://127.0.0.1:10717/-/ready
 }
 
@@ -74,21 +76,9 @@ release_load() {
 	release_load=$LAB_PID
 }
 
-release_view() {
-	lab_in lb curl -sf --unix-socket "$SERIN_SOCKET" "http://serin/api/v1/services/web/rollout"
-}
-release_phase() {
-	release_view | jq -r .phase
-}
-release_why() {
-	release_view | jq -r .why
-}
-release_has_ended() {
-	[[ $(release_phase) =~ ^(promoted|aborted|undone|superseded)$ ]]
-}
 # Its hold stands still: it has been looked at for longer than all its steps take.
 release_waits() {
-	release_view | jq -e '.finding == "no traffic" and .phase == "stepping" and
+	rollout_ask services/web/rollout | jq -e '.finding == "no traffic" and .phase == "stepping" and
 		.now_ms - .started_ms > 50000'
 }
 
@@ -107,7 +97,7 @@ release_bad() {
 release_count() {
 	local first='' back offset_ns
 	total=0 clients=0 since=-
-	release_view >"$LAB_TMP/view"
+	rollout_ask services/web/rollout >"$LAB_TMP/view"
 	[[ -n ${release_load:-} ]] || return 0
 	kill "$release_load"
 	wait "$release_load" || true

@@ -4,6 +4,13 @@
 # Owns what the tests of rollouts share: an agent with strategies, asking it, and what it answers.
 # Sourced after lab.sh, not run.
 
+# rollout_lab POOL:COUNT...: a network with a real server on each backend.
+rollout_lab() {
+	lab_init
+	lab_topology one "$@"
+	lab_nginx "${LAB_BACKENDS[@]}"
+}
+
 # rollout_config STRATEGIES: lines of the file's strategies; the service's own is `careful`. Pools are
 # canary and stable; more of the service in $LAB_KEYS.
 rollout_config() {
@@ -48,6 +55,9 @@ rollout_get() {
 
 rollout_is() {
 	[[ $(rollout_get .phase) == "$1" ]]
+}
+rollout_has_ended() {
+	[[ $(rollout_get .phase) =~ ^(promoted|aborted|undone|superseded)$ ]]
 }
 
 # rollout_until SECONDS PHASE

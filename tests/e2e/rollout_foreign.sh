@@ -8,9 +8,7 @@ set -euo pipefail
 # shellcheck source=../../scripts/lab_rollout.sh
 . "$(dirname "$0")/../../scripts/lab_rollout.sh"
 
-lab_init
-lab_topology one stable:1 canary:1
-lab_nginx "${LAB_BACKENDS[@]}"
+rollout_lab stable:1 canary:1
 rollout_config '  careful:
     type: canary
     candidate: canary

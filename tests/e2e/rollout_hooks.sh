@@ -9,9 +9,7 @@ set -euo pipefail
 # shellcheck source=../../scripts/lab_rollout.sh
 . "$(dirname "$0")/../../scripts/lab_rollout.sh"
 
-lab_init
-lab_topology one stable:1 canary:1
-lab_nginx "${LAB_BACKENDS[@]}"
+rollout_lab stable:1 canary:1
 cd "$LAB_TMP"
 # What they do is in the file `gate`: yes, no or hang.
 cat >program <<END

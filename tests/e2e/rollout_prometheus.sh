@@ -9,9 +9,7 @@ set -euo pipefail
 # shellcheck source=../../scripts/lab_rollout.sh
 . "$(dirname "$0")/../../scripts/lab_rollout.sh"
 
-lab_init
-lab_topology one stable:1 canary:1
-lab_nginx "${LAB_BACKENDS[@]}"
+rollout_lab stable:1 canary:1
 cd "$LAB_TMP"
 # shellcheck disable=SC2016 # for serin to fill in
 query='sum(rate(errors_total{pool="${pool}"}[1m])) / sum(rate(errors_total{pool="${control}"}[1m]))'

@@ -8,9 +8,7 @@ set -euo pipefail
 # shellcheck source=../../scripts/lab_rollout.sh
 . "$(dirname "$0")/../../scripts/lab_rollout.sh"
 
-lab_init
-lab_topology one stable:3 canary:1
-lab_nginx "${LAB_BACKENDS[@]}"
+rollout_lab stable:3 canary:1
 cat >"$LAB_TMP/upgrade" <<-END
 	#!/bin/sh
 	n=\$(wc -l <$LAB_TMP/upgrades 2>/dev/null || echo 0)
