@@ -46,6 +46,34 @@ static void it_walks_to_everything_and_swaps(void **state)
 	lab_end(l);
 }
 
+/* What people are told of steps is of those there are. */
+static void no_note_tells_of_a_step_too_many(void **state)
+{
+	struct strategy_step steps[] = {weight(1, SECOND), weight(10, SECOND)};
+	struct model_strategy plan = plan_of(STRATEGY_CANARY, steps, 2);
+	struct lab *l = fresh();
+	uint32_t last = 0;
+
+	(void)state;
+	lab_begin(l, &plan);
+	assert_int_equal(rollout_step_number(&l->s), 0);
+	while (l->s.phase != ROLLOUT_PROMOTED) {
+		lab_look(l, SECOND);
+		for (size_t i = 0; i < l->notes.count; i++)
+			assert_in_range(last = l->notes.of[i].step, 0, 1);
+		assert_in_range(rollout_step_number(&l->s), 1, 2);
+	}
+	assert_int_equal(last, 1);
+	assert_int_equal(rollout_step_number(&l->s), 2);
+	lab_end(l);
+	plan.type = STRATEGY_BLUE_GREEN;
+	plan.step_count = 0;
+	lab_begin(l, &plan);
+	lab_until(l, l->s.phase == ROLLOUT_PROMOTING);
+	assert_int_equal(rollout_step_number(&l->s), 0);
+	lab_end(l);
+}
+
 static void a_ramp_is_linear_in_looked_at_time(void **state)
 {
 	struct strategy_step steps[] = {
@@ -386,6 +414,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_walks_to_everything_and_swaps),
+		cmocka_unit_test(no_note_tells_of_a_step_too_many),
 		cmocka_unit_test(a_ramp_is_linear_in_looked_at_time),
 		cmocka_unit_test(the_baseline_follows_and_goes_first),
 		cmocka_unit_test(what_cannot_be_made_is_not_begun),

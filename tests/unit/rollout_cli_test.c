@@ -158,8 +158,9 @@ static int run(int (*verb)(const struct cli *), const struct cli *cli)
 	HTTP(status, "{\"error\": {\"code\": \"x\", \"message\": \"no: \\u001b[2J\"}}")
 #define T(from, to) \
 	"{\"at_ms\": 0, \"from\": \"" from "\", \"to\": \"" to "\", \"step\": 0, \"why\": \"\"}"
-#define VIEW(phase, transitions) \
-	"{\"id\": 7, \"phase\": \"" phase "\", \"transitions\": [" transitions "]}"
+#define VIEW(phase, transitions)                                                                  \
+	"{\"id\": 7, \"step_count\": 2, \"phase\": \"" phase "\", \"transitions\": [" transitions \
+	"]}"
 #define FIRST  T("starting", "stepping")
 #define SECOND T("stepping", "promoting")
 #define BEGUN \
@@ -318,8 +319,8 @@ static void waits_until_it_has_ended(void **state)
 	assert_int_equal(agent.asked, 5);
 	expect(agent.heard[1], "GET /api/v1/services/web/rollout?id=7 ");
 	assert_string_equal(printed, "rollout 7 began\n"
-				     "web 1970-01-01 00:00:00Z starting -> stepping, step 1\n"
-				     "web 1970-01-01 00:00:00Z stepping -> promoting, step 1\n");
+				     "web 1970-01-01 00:00:00Z starting -> stepping, step 1/2\n"
+				     "web 1970-01-01 00:00:00Z stepping -> promoting, step 1/2\n");
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(last, sizeof(last), HTTP("200", VIEW("%s", "")), ends[i]);
 		expect_run(ANSWERS(HTTP("200", VIEW("paused", "")), last), cmd_rollout_status, &cli,

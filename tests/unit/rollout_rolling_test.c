@@ -47,6 +47,7 @@ static int drained(const struct lab *l)
 static void batches_follow_each_other(void **state)
 {
 	struct lab *l = &lab;
+	uint32_t last = 0;
 	int asked = 0;
 
 	(void)state;
@@ -56,12 +57,18 @@ static void batches_follow_each_other(void **state)
 		lab_look(l, SECOND);
 		asked += l->s.question.number != 0;
 		assert_true(drained(l) <= 2);
+		for (size_t i = 0; i < l->notes.count; i++) {
+			assert_null(strstr(l->notes.of[i].why, "batch 4"));
+			last = l->notes.of[i].step;
+		}
 		if (l->s.question.number) /* only what is drained is upgraded */
 			assert_int_equal(drained(l), l->s.step < 2 ? 2 : 1);
 	}
 	assert_int_equal(l->s.phase, ROLLOUT_PROMOTED);
 	assert_int_equal(l->s.done_count, BACKENDS);
 	assert_int_equal(asked, 3);
+	assert_int_equal(last, 2);
+	assert_int_equal(rollout_step_number(&l->s), 3);
 	assert_int_equal(drained(l), 0);
 	assert_int_equal(lab_say(l, ROLLOUT_UNDO), -22);
 }

@@ -161,7 +161,7 @@ static void says_why_it_waits(void **state)
 	       "step 4/8: gate");
 	free(text);
 	text = screen_of("rolling", 0, true);
-	EXPECT(text, "phase      stepping: drains\n", "waits      41s left\n",
+	EXPECT(text, "phase      stepping, batch 2: drains\n", "waits      41s left\n",
 	       "backends   2 of 6 upgraded [######--------------]; drained: 10.0.0.13:8080\n",
 	       "[2001:db8:1:2:3:4:5:6]:8080");
 	assert_null(strstr(text, "nan"));
@@ -255,16 +255,18 @@ static void expect_tame(const char *text)
 static void nothing_instructs_a_terminal(void **state)
 {
 	char *text = screen_of("foreign", 0, false), line[ROLLOUT_TRANSITION_LEN];
-	json_t *t = json_pack("{s:s, s:s, s:s}", "from", "a\033]0;x\007", "to", "b\u202e", "why",
-			      "c\r\nd");
+	json_t *v = json_pack("{s:i}", "step_count", 3);
+	json_t *t = json_pack("{s:s, s:s, s:i, s:s}", "from", "a\033]0;x\007", "to", "b\u202e",
+			      "step", 3, "why", "c\r\nd");
 
 	(void)state;
 	expect_tame(text);
 	assert_null(strstr(text, "\u202e"));
 	EXPECT(text, "v2?[2J|<img src=x>", "\"too hot?[31m <b>?\"");
 	free(text);
-	assert_non_null(strstr(rollout_transition(t, line), " a?]0;x? -> b?, step 1: c??d"));
+	assert_non_null(strstr(rollout_transition(v, t, line), " a?]0;x? -> b?, step 3/3: c??d"));
 	json_decref(t);
+	json_decref(v);
 	text = screen_of("promoted", 0, true);
 	for (const char *c = text; *c; c++)
 		assert_true(isascii(*c));

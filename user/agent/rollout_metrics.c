@@ -33,7 +33,7 @@ static struct metrics_rollout metrics_of(const struct rollout_run *run)
 		.release = s->release,
 		.strategy = s->plan.name,
 		.phase = rollout_phase_name(s->phase),
-		.step = s->phase == ROLLOUT_STARTING ? 0 : s->step + 1,
+		.step = rollout_step_number(s),
 		.steps = (uint32_t)s->plan.step_count,
 		.weight_ppm = candidate_ppm(s),
 		.has_score = json_is_number(score),

@@ -156,16 +156,14 @@ static void add_rollout(struct libscols_table *t, const json_t *r)
 {
 	static const char *const texts[] = {"service", "release", "strategy", "phase"};
 	struct libscols_line *row = table_row(t, NULL);
-	int64_t step = view_int(r, "step", 0), steps = view_int(r, "step_count", 0);
 	double weight = view_real(r, "weight");
 	char text[WHY_LEN], time[VIEW_TEXT_LEN];
 
 	table_set(row, 0, "%lld", (long long)view_int(r, "id", 0));
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		table_set(row, i + 1, "%s", plain_text(view_text(r, texts[i]), text, sizeof(text)));
-	if (steps)
-		table_set(row, 5, "%lld/%lld", (long long)(step < steps ? step + 1 : steps),
-			  (long long)steps);
+	view_step_text(r, view_int(r, "step", 0), text);
+	table_set(row, 5, "%s", text + strcspn(text, "0123456789"));
 	if (isnan(weight)) /* of a rolling one */
 		table_set(row, 6, "-");
 	else

@@ -95,7 +95,7 @@ static void tell_transitions(struct wait *w, const json_t *view)
 		char line[ROLLOUT_TRANSITION_LEN];
 
 		printf("%s %s\n", w->cli->args[0],
-		       rollout_transition(json_array_get(all, w->transitions), line));
+		       rollout_transition(view, json_array_get(all, w->transitions), line));
 	}
 	fflush(stdout);
 }

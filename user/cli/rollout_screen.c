@@ -115,6 +115,11 @@ static void put_title(struct screen *s)
 	screen_put_line(s, ended ? "ended" : "begun", line);
 }
 
+static bool is_rolling(const json_t *view)
+{
+	return !strcmp(view_text(view, "type"), "rolling");
+}
+
 /* What a stage does, where that is not its name: a rolling one's batch. */
 static const char *stage_of(const json_t *view)
 {
@@ -123,7 +128,7 @@ static const char *stage_of(const json_t *view)
 	const char *stage = view_text(view, "stage");
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (!strcmp(view_text(view, "type"), "rolling") && !strcmp(stage, words[i][0]))
+		if (is_rolling(view) && !strcmp(stage, words[i][0]))
 			return words[i][1];
 	return stage;
 }
@@ -131,22 +136,21 @@ static const char *stage_of(const json_t *view)
 static void put_phase(struct screen *s)
 {
 	const json_t *v = s->view;
-	int64_t step = view_int(v, "step", 0), count = view_int(v, "step_count", 0);
+	int64_t count = view_int(v, "step_count", 0);
 	const char *cause = view_text(v, "cause");
 	bool is_paused = view_is_in(v, "paused") && *cause;
 	double weight = view_real(v, "weight");
-	char where[64] = "", at[64] = "";
+	char step[VIEW_TEXT_LEN], at[64] = "";
 
-	if (count && view_is_in(v, "starting"))
-		snprintf(where, sizeof(where), ", %lld steps to go", (long long)count);
-	else if (count)
-		snprintf(where, sizeof(where), ", step %lld/%lld",
-			 (long long)(step < count ? step + 1 : count), (long long)count);
+	view_step_text(v, view_int(v, "step", 0), step);
+	if (view_is_in(v, "starting"))
+		snprintf(step, sizeof(step), count && !is_rolling(v) ? "%lld steps to go" : "",
+			 (long long)count);
 	if (!isnan(weight))
 		snprintf(at, sizeof(at), ", candidate at %.6g %%", weight);
-	screen_put(s, colour_of_phase(v), "phase", "%s%s%s%s%s%s%s%s", view_text(v, "phase"),
-		   is_paused ? " (" : "", is_paused ? cause : "", is_paused ? ")" : "", where,
-		   view_is_in(v, "stepping") ? ": " : "",
+	screen_put(s, colour_of_phase(v), "phase", "%s%s%s%s%s%s%s%s%s", view_text(v, "phase"),
+		   is_paused ? " (" : "", is_paused ? cause : "", is_paused ? ")" : "",
+		   *step ? ", " : "", step, view_is_in(v, "stepping") ? ": " : "",
 		   view_is_in(v, "stepping") ? stage_of(v) : "", at);
 	if (*view_text(v, "why"))
 		screen_put(s, SCREEN_PLAIN, "why", "%s", view_text(v, "why"));
@@ -274,14 +278,16 @@ static void put_batches(struct screen *s)
 
 /* ---- what was, and what can be done ---- */
 
-const char *rollout_transition(const json_t *t, char buf[ROLLOUT_TRANSITION_LEN])
+const char *rollout_transition(const json_t *view, const json_t *t,
+			       char buf[ROLLOUT_TRANSITION_LEN])
 {
-	char raw[ROLLOUT_TRANSITION_LEN], time[VIEW_TEXT_LEN];
+	char raw[ROLLOUT_TRANSITION_LEN], time[VIEW_TEXT_LEN], step[VIEW_TEXT_LEN];
 	const char *why = view_text(t, "why");
 
-	snprintf(raw, sizeof(raw), "%s %s -> %s, step %lld%s%s",
-		 view_time(view_int(t, "at_ms", 0), time), view_text(t, "from"), view_text(t, "to"),
-		 (long long)view_int(t, "step", 0) + 1, *why ? ": " : "", why);
+	view_step_text(view, view_int(t, "step", 0), step);
+	snprintf(raw, sizeof(raw), "%s %s -> %s%s%s%s%s", view_time(view_int(t, "at_ms", 0), time),
+		 view_text(t, "from"), view_text(t, "to"), *step ? ", " : "", step,
+		 *why ? ": " : "", why);
 	return plain_text(raw, buf, ROLLOUT_TRANSITION_LEN);
 }
 

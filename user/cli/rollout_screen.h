@@ -25,4 +25,5 @@ struct rollout_screen {
 int rollout_screen_write(const struct rollout_screen *s, const json_t *view, FILE *out);
 
 /* "2026-01-31 13:05:59Z stepping -> paused, step 3: waits for resume". Returns buf. */
-const char *rollout_transition(const json_t *transition, char buf[ROLLOUT_TRANSITION_LEN]);
+const char *rollout_transition(const json_t *view, const json_t *transition,
+			       char buf[ROLLOUT_TRANSITION_LEN]);

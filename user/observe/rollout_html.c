@@ -226,7 +226,7 @@ static void put_transitions(FILE *out, const json_t *r)
 		put_cell(out, view_time(view_int(t, "at_ms", 0), time));
 		put_cell(out, view_text(t, "from"));
 		put_cell(out, view_text(t, "to"));
-		put_number(out, (double)view_int(t, "step", 0) + 1.0);
+		put_number(out, (double)view_step_number(r, view_int(t, "step", 0)));
 		put_cell(out, view_text(t, "why"));
 		fputs("</tr>\n", out);
 	}

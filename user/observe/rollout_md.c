@@ -157,7 +157,7 @@ static void put_transitions(FILE *out, const json_t *r)
 	{
 		fprintf(out, "| %s | %s \u2192 %s | %lld | ",
 			view_time(view_int(t, "at_ms", 0), time), view_text(t, "from"),
-			view_text(t, "to"), (long long)view_int(t, "step", 0) + 1);
+			view_text(t, "to"), (long long)view_step_number(r, view_int(t, "step", 0)));
 		markup_put_md(out, view_text(t, "why"));
 		fputs(" |\n", out);
 	}

@@ -54,6 +54,30 @@ bool view_went_wrong(const json_t *view)
 	return view_is_in(view, "rolling back") || (view_has_ended(view) && !view_ended_well(view));
 }
 
+static bool is_rolling(const json_t *view)
+{
+	return !strcmp(view_text(view, "type"), "rolling");
+}
+
+int64_t view_step_number(const json_t *view, int64_t step)
+{
+	int64_t count = view_int(view, "step_count", 0);
+
+	return step < count || is_rolling(view) ? step + 1 : count;
+}
+
+const char *view_step_text(const json_t *view, int64_t step, char buf[VIEW_TEXT_LEN])
+{
+	int64_t number = view_step_number(view, step), count = view_int(view, "step_count", 0);
+
+	*buf = '\0';
+	if (is_rolling(view))
+		snprintf(buf, VIEW_TEXT_LEN, "batch %lld", (long long)number);
+	else if (count)
+		snprintf(buf, VIEW_TEXT_LEN, "step %lld/%lld", (long long)number, (long long)count);
+	return buf;
+}
+
 enum view_step view_step_state(const json_t *view, size_t step)
 {
 	int64_t now = view_int(view, "step", 0);

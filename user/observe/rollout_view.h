@@ -24,6 +24,10 @@ bool view_has_ended(const json_t *view);
 bool view_ended_well(const json_t *view);
 /* Back to 0 %, or on the way there. */
 bool view_went_wrong(const json_t *view);
+/* Of one counted from 0, from 1 on and never more than there are; 0: there are none. */
+int64_t view_step_number(const json_t *view, int64_t step);
+/* "step 3/8", "batch 3", "" */
+const char *view_step_text(const json_t *view, int64_t step, char buf[VIEW_TEXT_LEN]);
 /* Of steps: one that is done, is now, or is to come. */
 enum view_step { VIEW_STEP_DONE, VIEW_STEP_NOW, VIEW_STEP_FAILED, VIEW_STEP_LATER };
 enum view_step view_step_state(const json_t *view, size_t step);

@@ -88,6 +88,14 @@ static void drain_batch(struct rollout_state *s, bool drains)
 			take_out(s->drained, &s->drain_count, s->batch[i]);
 }
 
+static bool end_batches(struct course *c)
+{
+	c->s->step -= c->s->step > 0; /* the last one was the last */
+	rollout_enter(c->s, ROLLOUT_GATE);
+	rollout_go(c->s, ROLLOUT_PROMOTING, c->notes, "all batches are done");
+	return true;
+}
+
 static bool gate(struct course *c)
 {
 	struct rollout_state *s = c->s;
@@ -97,12 +105,12 @@ static bool gate(struct course *c)
 		rollout_pause(s, ROLLOUT_BY_BATCH, c->notes, "the pool has too many backends");
 		return false;
 	}
-	if (!s->batch_count)
-		choose(c);
 	if (!s->batch_count) {
-		rollout_enter(s, ROLLOUT_GATE);
-		rollout_go(s, ROLLOUT_PROMOTING, c->notes, "all batches are done");
-		return true;
+		choose(c);
+		if (!s->batch_count)
+			return end_batches(c);
+		if (s->step)
+			rollout_go(s, ROLLOUT_STEPPING, c->notes, "batch %u", s->step + 1);
 	}
 	if (!rollout_may(c, STRATEGY_AT_STEP))
 		return false;

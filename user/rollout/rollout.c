@@ -45,6 +45,15 @@ void rollout_tidy(char *text)
 	}
 }
 
+uint32_t rollout_step_number(const struct rollout_state *s)
+{
+	if (rollout_phase_of(s) == ROLLOUT_STARTING)
+		return 0;
+	if (s->plan.type == STRATEGY_ROLLING || s->step < s->plan.step_count)
+		return s->step + 1;
+	return (uint32_t)s->plan.step_count;
+}
+
 static void note(struct rollout_state *s, enum rollout_phase from, struct rollout_notes *notes)
 {
 	struct rollout_note *n;
@@ -54,7 +63,8 @@ static void note(struct rollout_state *s, enum rollout_phase from, struct rollou
 	n = &notes->of[notes->count++];
 	n->from = from;
 	n->to = s->phase;
-	n->step = s->step;
+	n->step = rollout_step_number(s);
+	n->step -= n->step > 0;
 	memcpy(n->why, s->why, sizeof(n->why));
 }
 

@@ -201,7 +201,7 @@ const char *rollout_command_name(enum rollout_command c);
 /* A transition, to be kept with its reason. */
 struct rollout_note {
 	enum rollout_phase from, to;
-	uint32_t step;
+	uint32_t step; /* from 0; behind the last one it is the last one */
 	char why[ROLLOUT_WHY_LEN];
 };
 
@@ -240,6 +240,9 @@ void rollout_step(struct rollout_state *s, const struct rollout_look *look,
 /* @who: for people: "root by serin rollout abort". Returns 0, or -EINVAL with why: not in this phase. */
 int rollout_obey(struct rollout_state *s, enum rollout_command c, const char *who,
 		 const char *reason, struct rollout_notes *notes, char why[ROLLOUT_WHY_LEN]);
+
+/* For people: its step or batch, from 1 on and never more than there are; 0: none yet, or none at all. */
+uint32_t rollout_step_number(const struct rollout_state *s);
 
 /* How long what it waits for (ramp, hold, analysis, standby, drain) takes yet, at most; 0: not a matter of
  * time. */

@@ -107,9 +107,9 @@ void rollout_next_step(struct course *c)
 
 	s->step++;
 	rollout_enter(s, ROLLOUT_GATE);
-	if (s->plan.type == STRATEGY_ROLLING) /* its gate knows whether there is one */
-		rollout_go(s, ROLLOUT_STEPPING, c->notes, "batch %u", s->step + 1);
-	else if (s->step >= s->plan.step_count)
+	if (s->plan.type == STRATEGY_ROLLING)
+		return; /* its gate knows whether there is one */
+	if (s->step >= s->plan.step_count)
 		rollout_go(s, ROLLOUT_PROMOTING, c->notes, "all steps are done");
 	else
 		rollout_go(s, ROLLOUT_STEPPING, c->notes, "step %u of %zu", s->step + 1,
