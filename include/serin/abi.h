@@ -124,7 +124,7 @@ enum serin_service_flags {
 /* What makes a client a point of the unit interval and a slot of a Maglev table. */
 struct serin_hashing {
 	__u64 flow_key;	  /* serin_flow_key(): VIP, port and protocol mixed */
-	__u64 split_key;  /* serin_split_key(): the seed mixed */
+	__u64 split_key;  /* serin_split_key(): the seed mixed; THE store of a new seed */
 	__u32 table_size; /* Maglev slots of each pool, a prime */
 	__u8 affinity;
 	__u8 client_prefix6; /* affinity client: IPv6 clients by this many leading bits */
@@ -169,7 +169,8 @@ struct serin_service {
 	struct serin_hashing base;
 	__u64 forgot_jiffies; /* when a flow born before the base's first change went unremembered */
 	__u64 changed_ns; /* CLOCK_MONOTONIC: user space's last change of a choice; 0: settled */
-	__u8 pad2[24];
+	__u64 file_seed;  /* user space's: what the file last applied says the seed is */
+	__u8 has_file_seed, pad2[15]; /* 0: not noted, and it says the live one */
 	/* and this for new flows by nat, and for tunnels */
 	__u64 host_filter[8]; /* serin_host_bit() of each backend's address: who may be one */
 	struct serin_tunnel tunnel;

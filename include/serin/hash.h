@@ -77,6 +77,14 @@ SERIN_INLINE __u64 serin_split_key(__u64 seed)
 	return serin_mix64(seed + SERIN_GOLDEN);
 }
 
+/* And back: the mixer loses nothing. Its constants are those of serin_mix64(), inverted modulo 2^64. */
+SERIN_INLINE __u64 serin_split_seed(__u64 key)
+{
+	key = (key ^ key >> 31 ^ key >> 62) * 0x319642b2d24d8ec3ull;
+	key = (key ^ key >> 27 ^ key >> 54) * 0x96de1b173f119089ull;
+	return (key ^ key >> 30 ^ key >> 60) - SERIN_GOLDEN;
+}
+
 /* Clears all but the leading `bits` (0 .. 64) of an IPv6 client's upper or lower half. */
 SERIN_INLINE __u64 serin_prefix_mask_be(unsigned int bits)
 {

@@ -54,7 +54,7 @@ serin_static_assert(sizeof(struct serin_pool_info) == 56, "ABI");
 
 struct serin_service_info {
 	char name[SERIN_NAME_LEN]; /* empty: slot free */
-	__u64 seed;
+	__u64 seed;		   /* of the service's split_key, which has the last word */
 	__u32 table_size; /* tables are built to this; the packet path's own follows when all are */
 	__u32 first_event;  /* low word of the first one's number that may tell of it */
 	__u32 target_count; /* rules for source prefixes */

@@ -35,6 +35,17 @@ static void test_the_default_seed_is_fnv1a(void **state)
 	assert_true(model_default_seed("foobar") == 0x85944171f73967e8ull);
 }
 
+/* Nor must those of a release: of the file's seed and the name, by nothing that a host has of its own. */
+static void test_a_release_has_a_seed_of_its_own(void **state)
+{
+	(void)state;
+	assert_true(model_release_seed(0, "v2") == 0x9ed10b95e0686d6ull);
+	assert_true(model_release_seed(model_default_seed("web"), "v2") == 0x6d68c98dca4211aaull);
+	assert_true(model_release_seed(7, "v2") != model_release_seed(7, "v3"));
+	assert_true(model_release_seed(7, "v2") != model_release_seed(8, "v2"));
+	assert_true(model_release_seed(7, "v2") != 7);
+}
+
 static void test_services_and_pools_are_found_by_name(void **state)
 {
 	struct model_pool pools[2] = {{.name = "canary"}, {.name = "stable"}};
@@ -88,6 +99,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_new_model_is_empty_with_limits),
 		cmocka_unit_test(test_the_default_seed_is_fnv1a),
+		cmocka_unit_test(test_a_release_has_a_seed_of_its_own),
 		cmocka_unit_test(test_services_and_pools_are_found_by_name),
 		cmocka_unit_test(test_backends_are_counted),
 		cmocka_unit_test(test_names_of_numbers),

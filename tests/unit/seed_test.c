@@ -219,6 +219,20 @@ static void test_every_bit_of_a_seed_reaches_every_bit_of_a_point(void **state)
 	}
 }
 
+/* The maps hold the key alone. */
+static void test_a_key_tells_its_seed(void **state)
+{
+	(void)state;
+	assert_true(serin_split_seed(serin_split_key(0)) == 0);
+	assert_true(serin_split_seed(serin_split_key(UINT64_MAX)) == UINT64_MAX);
+	assert_true(serin_split_key(serin_split_seed(0)) == 0);
+	for (int i = 0; i < 100000; i++) {
+		uint64_t seed = next_random();
+
+		assert_true(serin_split_seed(serin_split_key(seed)) == seed);
+	}
+}
+
 static void test_only_seed_vip_and_client_count(void **state)
 {
 	struct serin_hashing a = hashing(31, SERIN_AFFINITY_CONNECTION), b;
@@ -248,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_seed_moves_points_and_no_slots, setup),
 		cmocka_unit_test_setup(test_every_bit_of_a_seed_reaches_every_bit_of_a_point,
 				       setup),
+		cmocka_unit_test_setup(test_a_key_tells_its_seed, setup),
 		cmocka_unit_test_setup(test_only_seed_vip_and_client_count, setup),
 	};
 

@@ -112,6 +112,7 @@ static void sample_init(void)
 		.epoch = 7,
 		.primary = 1,
 		.file_primary = 1,
+		.seed = UINT64_MAX,
 		.pools = sample_pools,
 		.pool_count = 2,
 		.last = {.when_ns = 1700000000123456789ull,

@@ -85,7 +85,8 @@ static void service_fields(void **state)
 	expect(copy, "{'name': 'web', 'vip': '192.0.2.10', 'port': 80, 'protocol': 'tcp',"
 		     " 'forwarding': 'nat', 'affinity': 'client', 'client_prefix': 24,"
 		     " 'primary': 'stable', 'targets': {'sources': 100000,"
-		     " 'dscp': {'10': 'canary', '46': 'stable'}}, 'epoch': 7,"
+		     " 'dscp': {'10': 'canary', '46': 'stable'}}, 'epoch': 7, 'seed': "
+		     "'18446744073709551615',"
 		     " 'settled': false, 'tracked': false,"
 		     " 'last_change': {'when': '2023-11-14T22:13:20.123Z', 'actor': 'weight',"
 		     " 'reason': 'canary 1.4', 'uid': 1000}}");

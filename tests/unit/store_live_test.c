@@ -102,6 +102,13 @@ static void test_what_is_the_same(void **state)
 	assert_true(live_equal(a, b));
 	b->seed = 1;
 	assert_false(live_equal(a, b));
+	a->seed = 1;
+	b->has_file_seed = true;
+	assert_false(live_equal(a, b));
+	a->has_file_seed = true;
+	assert_true(live_equal(a, b));
+	a->file_seed = 7;
+	assert_false(live_equal(a, b));
 	live_free(l);
 }
 
@@ -126,10 +133,14 @@ static void test_json_and_back(void **state)
 	assert_true(live_equal(s, &again->services[0]));
 	assert_int_equal(again->services[0].epoch, UINT32_MAX);
 	assert_string_equal(again->services[0].file_primary, "");
+	assert_false(again->services[0].has_file_seed);
 	free(text);
 	strcpy(s->file_primary, "canary");
+	s->has_file_seed = true;
+	s->file_seed = UINT64_MAX - 1;
 	text = live_to_json(s);
 	assert_non_null(strstr(text, "\"file_primary\":\"canary\""));
+	assert_non_null(strstr(text, "\"file_seed\":\"18446744073709551614\""));
 	assert_int_equal(live_from_json("web", text, again), 0);
 	assert_true(live_equal(s, &again->services[1]));
 	free(text);

@@ -103,9 +103,11 @@ static int commit_pools(struct dataplane *dp, const struct service_plan *s)
 	return error ? error : plan_commit_guards(dp, s);
 }
 
-static void note_file_primary(struct dataplane *dp, const struct service_plan *s)
+/* What it says, and the live state need not be. */
+static void note_file(struct dataplane *dp, const struct service_plan *s)
 {
 	dp->info[s->id].file_primary = 1u + s->slot[s->model->primary];
+	dp_note_file_seed(dp, s->id, s->file_seed);
 }
 
 /* A service of its own slot: nothing points to it until its index entry does. */
@@ -120,7 +122,7 @@ static int write_new_service(struct dataplane *dp, const struct service_plan *s)
 	svc->flags = plan_service_flags(s->model);
 	svc->now = svc->base = hashing_of(s);
 	info->first_event = dp_event_next(dp);
-	note_file_primary(dp, s);
+	note_file(dp, s);
 	memcpy(info->name, s->model->name, sizeof(info->name));
 	return dp_event_rates_clear(dp, s->id);
 }
@@ -257,12 +259,12 @@ static void commit_splits(struct dataplane *dp, const struct plan *p,
 	}
 }
 
-/* Only now: had it been noted before, and a kill come between, the file's new one would look like its
- * old one. */
-static void commit_file_primaries(struct dataplane *dp, const struct plan *p)
+/* Only now: had it been noted before, and a kill come between, what is new in the file would look
+ * like what it said before. */
+static void commit_files(struct dataplane *dp, const struct plan *p)
 {
 	for (size_t i = 0; i < p->model->service_count; i++)
-		note_file_primary(dp, &p->services[i]);
+		note_file(dp, &p->services[i]);
 }
 
 static void commit_flags(struct dataplane *dp, const struct service_plan *s)
@@ -406,7 +408,7 @@ int plan_commit(struct dataplane *dp, struct plan *p, const struct dataplane_aut
 		return error;
 	commit_table_sizes(dp, p);
 	commit_splits(dp, p, author);
-	commit_file_primaries(dp, p);
+	commit_files(dp, p);
 	error = commit_targets(dp, p);
 	if (!error)
 		error = plan_commit_sources(dp, p);

@@ -67,8 +67,8 @@ int dataplane_check(const struct model *m);
  * @dir: the pin directory; @m: the wanted state; @dry_run: only tell what would change
  * @changes: receives one line per difference, "no changes" if none
  *
- * Live weights and drained backends survive, and the live primary until the file says another one than
- * it said; where nothing is loaded, those of m->remembered are in
+ * Live weights and drained backends survive, and the live primary and seed until the file says another
+ * one than it said; where nothing is loaded, those of m->remembered are in
  * force from the first packet on. Every step leaves a state that forwards: what is new
  * is complete before it is reachable, what goes is unreachable before it is freed, so being killed
  * between any two of them loses nothing and the next apply finishes the work.
@@ -134,6 +134,25 @@ struct dataplane_promote_request {
  */
 int dataplane_promote(struct dataplane *dp, const struct dataplane_promote_request *request,
 		      struct dataplane_shift *out);
+
+struct dataplane_seed_request {
+	const char *service;
+	uint64_t seed;	      /* of a release: model_release_seed() */
+	int64_t expect_epoch; /* -1: any */
+	struct dataplane_author author;
+};
+
+/*
+ * dataplane_set_seed() - draw anew which clients fall to which pool, by one store.
+ *
+ * It moves nobody: new flows all go to the primary, and those there are stay where they are. The
+ * split and its epoch remain as they are. The seed stays until a release takes another one, or the
+ * file says another one than it said. Of the seed there is nothing changes.
+ *
+ * Returns 0; -ESTALE: another epoch; -ENOENT: no such service; -EBUSY: a pool beside the primary has
+ * a weight.
+ */
+int dataplane_set_seed(struct dataplane *dp, const struct dataplane_seed_request *request);
 
 struct dataplane_drain_request {
 	const char *service;

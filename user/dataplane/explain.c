@@ -216,7 +216,7 @@ int dataplane_explain(struct dataplane *dp, const struct explain_query *query,
 	if (error)
 		return error;
 	error = ask_choice(&q, &answer);
-	answer.seed = query->has_seed ? query->seed : dp->info[q.service].seed;
+	answer.seed = query->has_seed ? query->seed : dp_seed(dp, q.service);
 	answer.is_other_release = q.is_other_release;
 	if (!error && !q.is_other_release)
 		error = ask_flow(&q, &answer);

@@ -175,6 +175,13 @@ void dp_service_changed(struct dataplane *dp, uint32_t service);
 void dp_service_set_flags(struct dataplane *dp, uint32_t service, uint8_t flags);
 void dp_note_change(struct dataplane *dp, uint32_t service, const struct dataplane_author *author);
 
+/* ---- seed.c ---- */
+
+/* What clients are hashed with now, and what the file last applied says. */
+uint64_t dp_seed(const struct dataplane *dp, uint32_t service);
+uint64_t dp_file_seed(const struct dataplane *dp, uint32_t service);
+void dp_note_file_seed(struct dataplane *dp, uint32_t service, uint64_t seed);
+
 /* ---- shift.c: what a change of a split begins and ends with ---- */
 
 /* The service of that name, if it has the epoch expected (-1: any). Says why not. */

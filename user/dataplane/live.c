@@ -41,7 +41,9 @@ static int copy_service(const struct dataplane *dp, uint32_t id, struct live *ou
 	if (!s)
 		return -ENOMEM;
 	memcpy(s->name, dp->info[id].name, sizeof(s->name));
-	s->seed = dp->info[id].seed;
+	s->seed = dp_seed(dp, id);
+	s->file_seed = dp_file_seed(dp, id);
+	s->has_file_seed = s->file_seed != s->seed;
 	s->epoch = dp->services[id].epoch;
 	copy_pools(dp, id, s);
 	return 0;

@@ -114,7 +114,7 @@ static const char *new_cohort(const struct dataplane *dp, const struct service_p
 	const struct serin_hashing *now = &dp->services[s->id].now;
 	const struct model_service *m = s->model;
 
-	if (dp->info[s->id].seed != m->seed)
+	if (dp_seed(dp, s->id) != s->seed)
 		return "seed";
 	if (now->affinity != m->affinity)
 		return "affinity";
@@ -263,8 +263,6 @@ static void plan_split(struct dataplane *dp, struct plan *p, struct service_plan
 	bool is_kept[SERIN_MAX_POOLS] = {};
 	uint32_t ppm[SERIN_MAX_POOLS] = {}, sum = 0;
 
-	if (running && !dp->services[running->id].epoch)
-		running = NULL; /* an apply was killed before it had a split */
 	plan_primary(dp, p, s, running ? (int64_t)running->id : -1);
 	if (running) /* of that name, whatever its address: its weights live on */
 		dp_split_read(dp, running->id, &live);
@@ -342,8 +340,12 @@ static int plan_alloc(const struct dataplane *dp, struct plan *p)
 static int plan_service(struct dataplane *dp, struct plan *p, struct service_plan *s,
 			const struct roster *r, const struct named *running)
 {
-	int error = plan_cohort(dp, p, s);
+	int error;
 
+	if (running && !dp->services[running->id].epoch)
+		running = NULL; /* an apply was killed before it had a split */
+	plan_seed(dp, p, s, running ? (int64_t)running->id : -1);
+	error = plan_cohort(dp, p, s);
 	if (!error)
 		error = plan_pools(dp, p, s, r);
 	if (error)

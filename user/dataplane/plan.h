@@ -26,7 +26,7 @@ struct service_plan {
 	uint32_t old_id; /* of the service of that name at another address; UINT32_MAX: none */
 	bool is_new;
 	const struct live_service *remembered; /* only where nothing is loaded; NULL: none */
-	uint64_t seed;			       /* wanted */
+	uint64_t seed;			       /* wanted: live, or the file's */
 	uint8_t slot[SERIN_MAX_POOLS];	       /* of each of the model's pools */
 	bool is_new_slot[SERIN_MAX_POOLS];     /* it had another name, or none, before */
 	struct serin_tunnel tunnel;	       /* wanted; as it is, where there is none to want */
@@ -34,6 +34,7 @@ struct service_plan {
 	struct split_layout layout; /* wanted; live weights kept */
 	bool is_split_new;
 	uint8_t dscp_pool[SERIN_DSCP_VALUES]; /* as in struct serin_service */
+	uint64_t file_seed; /* to be noted: the file's, or the one before if that has to wait */
 };
 
 /* A fullnat service's ports of one of its sources, as packets that come for them find it. */
@@ -110,6 +111,9 @@ int plan_check_hops(const struct plan *p);
 /* ---- plan_live.c: what is taken up of the time before a restart ---- */
 
 void plan_remembered(const struct dataplane *dp, const struct plan *p, struct service_plan *s);
+/* Which seed. @running: the service of that name, or -1 */
+void plan_seed(const struct dataplane *dp, const struct plan *p, struct service_plan *s,
+	       int64_t running);
 /* Which pool is the primary. @running: the service of that name, or -1 */
 void plan_primary(const struct dataplane *dp, const struct plan *p, struct service_plan *s,
 		  int64_t running);

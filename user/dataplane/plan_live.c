@@ -10,26 +10,45 @@
 #include "lib/net.h"
 #include "model/live.h"
 
-/* Over what runs a new seed is refused while it would move clients between pools. A restart has to
- * go on all the same: with the seed that those clients were drawn with. */
-static uint64_t seed_of(const struct plan *p, const struct service_plan *s)
-{
-	const struct live_service *r = s->remembered;
-
-	if (!r || r->seed == s->model->seed || !live_has_release(r))
-		return s->model->seed;
-	fprintf(p->changes,
-		"= service %s: keeps its live seed %llu (file: %llu) while a pool beside the "
-		"primary has a weight\n",
-		s->model->name, (unsigned long long)r->seed, (unsigned long long)s->model->seed);
-	return r->seed;
-}
-
 void plan_remembered(const struct dataplane *dp, const struct plan *p, struct service_plan *s)
 {
 	if (!dp->is_published)
 		s->remembered = live_find(p->model->remembered, s->model->name);
-	s->seed = seed_of(p, s);
+}
+
+static void keep_seed(const struct plan *p, struct service_plan *s, uint64_t live, uint64_t said,
+		      const char *why)
+{
+	s->seed = live;
+	s->file_seed = said;
+	fprintf(p->changes, "= service %s: keeps its live seed %llu (file: %llu)%s\n",
+		s->model->name, (unsigned long long)live, (unsigned long long)s->model->seed, why);
+}
+
+/*
+ * The live one, which a release may have given it, until the file says another one than it said. Over
+ * what runs that one is refused while it would move clients between pools. A restart has to go on all
+ * the same: with the seed that those clients were drawn with, until there are none.
+ */
+void plan_seed(const struct dataplane *dp, const struct plan *p, struct service_plan *s,
+	       int64_t running)
+{
+	const struct live_service *r = s->remembered;
+	uint64_t live, said;
+
+	s->seed = s->file_seed = s->model->seed;
+	if (running < 0 && !r)
+		return;
+	live = running >= 0 ? dp_seed(dp, (uint32_t)running) : r->seed;
+	said = running >= 0	  ? dp_file_seed(dp, (uint32_t)running)
+	       : r->has_file_seed ? r->file_seed
+				  : live;
+	if (live == s->model->seed)
+		return;
+	if (said == s->model->seed)
+		keep_seed(p, s, live, said, "");
+	else if (running < 0 && live_has_release(r))
+		keep_seed(p, s, live, said, " while a pool beside the primary has a weight");
 }
 
 /*

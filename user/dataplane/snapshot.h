@@ -93,6 +93,7 @@ struct snapshot_service {
 	/* Rules for DSCP values: 1 + the slot of a pool; 0: none. */
 	uint8_t dscp_pool[SERIN_DSCP_VALUES];
 	uint64_t seed;
+	uint64_t file_seed; /* of the file last applied */
 	uint32_t table_size;
 	uint32_t epoch;
 	bool is_settled;	     /* no choice has changed that a living flow could remember */

@@ -120,7 +120,8 @@ static bool has_same_pools(const struct live_service *a, const struct live_servi
 
 bool live_equal(const struct live_service *a, const struct live_service *b)
 {
-	if (a->seed != b->seed || strcmp(a->primary, b->primary) ||
+	if (a->seed != b->seed || a->has_file_seed != b->has_file_seed ||
+	    (a->has_file_seed && a->file_seed != b->file_seed) || strcmp(a->primary, b->primary) ||
 	    strcmp(a->file_primary, b->file_primary) || !has_same_pools(a, b) ||
 	    a->drained_count != b->drained_count)
 		return false;

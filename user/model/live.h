@@ -27,6 +27,8 @@ struct live_service {
 	char primary[SERIN_NAME_LEN];
 	char file_primary[SERIN_NAME_LEN]; /* of the file last applied; "": the same */
 	uint64_t seed;
+	uint64_t file_seed; /* of the file last applied, where that is another one */
+	bool has_file_seed;
 	uint32_t epoch;
 	struct live_pool pools[SERIN_MAX_POOLS];
 	size_t pool_count;
@@ -55,7 +57,7 @@ bool live_is_drained(const struct live_service *s, const struct in6_addr *addres
 bool live_share(const struct live_service *s, const char *pool, uint32_t *ppm);
 /* Whether some clients fall to another pool than the primary. */
 bool live_has_release(const struct live_service *s);
-/* Are primaries, weights, seed and drained backends the same? Epochs apart. */
+/* Are primaries, weights, seeds and drained backends the same? Epochs apart. */
 bool live_equal(const struct live_service *a, const struct live_service *b);
 
 /* What one act did, as whoever did it saw it, under the lock. */

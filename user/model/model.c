@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <serin/hash.h>
+
 #include "model/live.h"
 
 struct model *model_new(void)
@@ -47,13 +49,23 @@ void model_free(struct model *m)
 	free(m);
 }
 
-uint64_t model_default_seed(const char *service_name)
+static uint64_t hash_name(const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325ull;
 
-	for (const char *c = service_name; *c; c++)
+	for (const char *c = name; *c; c++)
 		hash = (hash ^ (unsigned char)*c) * 0x100000001b3ull;
 	return hash;
+}
+
+uint64_t model_default_seed(const char *service_name)
+{
+	return hash_name(service_name);
+}
+
+uint64_t model_release_seed(uint64_t file_seed, const char *release)
+{
+	return serin_mix64(serin_split_key(file_seed) ^ hash_name(release));
 }
 
 const struct model_service *model_find_service(const struct model *m, const char *name)

@@ -174,6 +174,11 @@ void model_free(struct model *m);
 
 /* FNV-1a (64 bit) of the service's name: two hosts with one file agree without a word. */
 uint64_t model_default_seed(const char *service_name);
+/*
+ * What a release's clients are drawn with: made of the file's seed and the release's name and of
+ * nothing else, so that two hosts with one file agree, and so does a release that is tried again.
+ */
+uint64_t model_release_seed(uint64_t file_seed, const char *release);
 
 const struct model_service *model_find_service(const struct model *m, const char *name);
 const struct model_strategy *model_find_strategy(const struct model *m, const char *name);

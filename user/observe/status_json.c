@@ -342,6 +342,9 @@ static json_t *service_json(const struct snapshot_service *svc)
 		json_object_set_new(o, "primary", map_text(primary->name, sizeof(primary->name)));
 	failures |= set_targets(o, svc);
 	failures |= json_object_set_new(o, "epoch", json_integer(svc->epoch));
+	/* as text: numbers of JSON readers may have 53 bits */
+	failures |=
+		json_object_set_new(o, "seed", json_sprintf("%llu", (unsigned long long)svc->seed));
 	failures |= json_object_set_new(o, "settled", json_boolean(svc->is_settled));
 	failures |= json_object_set_new(o, "tracked", json_boolean(svc->is_tracked));
 	failures |= json_object_set_new(o, "pools", pools_json(svc));

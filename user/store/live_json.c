@@ -3,9 +3,9 @@
  * A service's live state as text, and back. Weights are percent, exact to a millionth of the unit:
  *
  *     {"epoch": 7, "seed": "12", "primary": "stable", "weights": {"canary": 5.0, "stable": 95.0},
- *      "drained": ["10.0.0.11:8080"], "file_primary": "canary"}
+ *      "drained": ["10.0.0.11:8080"], "file_primary": "canary", "file_seed": "7"}
  *
- * The last one where the file's primary is another one than the live one.
+ * The last two where the file's is another one than the live one.
  */
 #include "store/internal.h"
 
@@ -42,20 +42,26 @@ static json_t *drained_json(const struct live_service *s)
 	return drained;
 }
 
+/* As text: numbers of JSON readers may have 53 bits. */
+static json_t *seed_json(uint64_t seed)
+{
+	return json_sprintf("%llu", (unsigned long long)seed);
+}
+
 char *live_to_json(const struct live_service *s)
 {
 	json_t *json;
 	char *text;
-	char seed[24]; /* as text: numbers of JSON readers may have 53 bits */
 
 	if (!s)
 		return NULL;
-	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)s->seed);
-	json = json_pack("{s:I, s:s, s:s, s:o, s:o}", "epoch", (json_int_t)s->epoch, "seed", seed,
-			 "primary", s->primary, "weights", weights_json(s), "drained",
-			 drained_json(s));
+	json = json_pack("{s:I, s:o, s:s, s:o, s:o}", "epoch", (json_int_t)s->epoch, "seed",
+			 seed_json(s->seed), "primary", s->primary, "weights", weights_json(s),
+			 "drained", drained_json(s));
 	if (json && *s->file_primary)
 		json_object_set_new(json, "file_primary", json_string(s->file_primary));
+	if (json && s->has_file_seed)
+		json_object_set_new(json, "file_seed", seed_json(s->file_seed));
 	text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 	json_decref(json);
 	return text;
@@ -118,20 +124,23 @@ static int read_seed(const char *text, uint64_t *out)
 
 static int read_service(json_t *json, struct live_service *out)
 {
-	const char *primary, *seed, *file_primary = NULL;
+	const char *primary, *seed, *file_primary = NULL, *file_seed = NULL;
 	json_t *weights, *drained;
 	json_int_t epoch;
 	int error;
 
-	if (json_unpack(json, "{s:I, s:s, s:s, s:o, s:o, s?s}", "epoch", &epoch, "seed", &seed,
+	if (json_unpack(json, "{s:I, s:s, s:s, s:o, s:o, s?s, s?s}", "epoch", &epoch, "seed", &seed,
 			"primary", &primary, "weights", &weights, "drained", &drained,
-			"file_primary", &file_primary) ||
+			"file_primary", &file_primary, "file_seed", &file_seed) ||
 	    !copy_name(out->primary, primary) ||
 	    (file_primary && !copy_name(out->file_primary, file_primary)) || epoch < 0 ||
 	    epoch > UINT32_MAX)
 		return -EINVAL;
 	out->epoch = (uint32_t)epoch;
+	out->has_file_seed = file_seed != NULL;
 	error = read_seed(seed, &out->seed);
+	if (!error && file_seed)
+		error = read_seed(file_seed, &out->file_seed);
 	if (!error)
 		error = read_weights(weights, out);
 	return error ? error : read_drained(drained, out);
