@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "metrics_source/range.h"
-#include "metrics_source/template.h"
+#include "model/query.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,6 +31,8 @@ static void expand(const char *text)
 	must(!err == (query != NULL));
 	must(!err || (error.column >= 1 && error.column <= strlen(text) && *error.text));
 	free(query);
+	err = query_check(text, &error);
+	must(!err || (error.column >= 1 && error.column <= strlen(text) && *error.text));
 }
 
 static void read_text(uint8_t choice, const char *text, size_t len, FILE *messages)

@@ -238,6 +238,8 @@ static void test_wrong_steps(void **state)
 #define ANALYSIS(text) CAREFUL "    analysis: {" text "}\n" ALONE
 #define PROMETHEUS     "prometheus: {url: 'http://p'}, "
 
+#define QUERY(text) ANALYSIS(PROMETHEUS "metrics: [{name: a, query: '" text "', max: 1}]")
+
 static void test_wrong_analysis(void **state)
 {
 	static const struct wrong wrong[] = {
@@ -269,6 +271,13 @@ static void test_wrong_analysis(void **state)
 		{ANALYSIS(PROMETHEUS "metrics: [{name: a, query: up, min: 2}, {name: a, query: up, "
 				     "min: 2}]"),
 		 8, 94, "there is a metric 'a' already"},
+		{QUERY("up{pool=\"${pol}\"}"), 8, 74,
+		 "'query', character 10: ${pol} is not known; there are ${service}, ${pool}, "},
+		{QUERY("up{pool=\"${pol}\"}"), 8, 74, "; did you mean 'pool'?"},
+		{QUERY("up ${pool"), 8, 74, "\"${\" without its \"}\""},
+		{QUERY("rate(up[${step}]"), 8, 74, "character 5: \"(\" without its end"},
+		{QUERY("up{a=\"b}"), 8, 74, "character 6: a string that does not end"},
+		{QUERY("sum(up])"), 8, 74, "character 7: \"]\" ends no bracket"},
 		{ANALYSIS(PROMETHEUS "kayenta: {config: /k, pass: 60, marginal: 70}"), 8, 89,
 		 "a 'marginal' score of 70 is above the one to 'pass', 60"},
 		{ANALYSIS(PROMETHEUS "kayenta: {config: /k, pass: 101}"), 8, 75,
@@ -326,6 +335,15 @@ static void test_wrong_services(void **state)
 		 "'stable' is this service's primary, and the candidate of the strategy"},
 		{CAREFUL "    baseline: stable\n" SERVICES, 22, 13,
 		 "'stable' is this service's primary, and the baseline of the strategy"},
+		{CAREFUL "    analysis: {" PROMETHEUS
+			 "metrics: [{name: a, query: 'up_${service}_${control}', max: 1}]}\n"
+			 "services:\n- name: web-1\n  vip: 192.0.2.10\n  port: 80\n"
+			 "  strategy: careful\n  pools:\n"
+			 "  - name: canary\n    backends: [{address: 10.0.0.21}]\n"
+			 "  - name: stable\n    backends: [{address: 10.0.0.11}]\n"
+			 "  primary: stable\n",
+		 13, 13,
+		 "the query of 'a' in the strategy 'careful', character 4: \"web-1\" can stand in"},
 		{CAREFUL "    baseline: bass\n" SERVICES, 22, 13,
 		 "the baseline of the strategy 'careful' is 'bass'"},
 		{STEPS("[{weight: 70}, {weight: 71}]") SERVICES, 21, 13,

@@ -16,7 +16,7 @@
 #include "config/http.h"
 #include "metrics_source/moment.h"
 #include "metrics_source/range.h"
-#include "metrics_source/template.h"
+#include "model/query.h"
 #include "lib/count_of.h"
 
 /* ---- templates ---- */
@@ -84,6 +84,34 @@ static void unknown_places_are_told(void **state)
 	expect_refused("x{p=\"${poo}\"}", "a", 6, "${poo} is not known");
 	expect_refused("x ${}", "a", 3, "${} is not known");
 	expect_refused("x ${pool", "a", 3, "without its");
+}
+
+static void what_is_broken_is_told(void **state)
+{
+	static const struct {
+		const char *template;
+		size_t column; /* 0: nothing is wrong */
+		const char *unknown;
+	} of[] = {
+		{"sum(rate(x{p=~\"${pool}|(\"}[${step}])) # )", 0, ""},
+		{"x{p='\\'${pool}'} / y[5m:]", 0, ""},
+		{"x{p=`\\`} + ${start}", 0, ""},
+		{"${", 1, ""},
+		{"x ${stepp}", 3, "stepp"},
+		{"x{p='\\'}", 5, ""},
+		{"(x[5m)]", 6, ""},
+		{"((x)", 1, ""},
+		{"x}", 2, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(of); i++) {
+		struct query_error error = {0};
+
+		assert_int_equal(query_check(of[i].template, &error), of[i].column ? -EINVAL : 0);
+		assert_int_equal(error.column, of[i].column);
+		assert_string_equal(error.unknown, of[i].unknown);
+	}
 }
 
 /* ---- answers ---- */
@@ -339,6 +367,7 @@ int main(void)
 		cmocka_unit_test(names_do_not_leave_their_strings),
 		cmocka_unit_test(names_are_no_patterns),
 		cmocka_unit_test(unknown_places_are_told),
+		cmocka_unit_test(what_is_broken_is_told),
 		cmocka_unit_test(a_series_is_its_values),
 		cmocka_unit_test(gaps_and_odd_numbers_keep_their_places),
 		cmocka_unit_test(times_go_to_the_nearest_step),

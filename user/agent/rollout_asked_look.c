@@ -16,7 +16,7 @@
 #include "config/http.h"
 #include "metrics_source/prometheus.h"
 #include "metrics_source/range.h"
-#include "metrics_source/template.h"
+#include "model/query.h"
 #include "rollout/rollout.h"
 
 /* Points at the end of which the last number counts: one that is older says nothing of now. */

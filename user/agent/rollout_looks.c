@@ -38,7 +38,7 @@ static void ask(struct rollout_run *run)
 	const struct rollout_look_ask look = {
 		.analysis = a,
 		.service = s->service,
-		.candidate = s->candidate,
+		.candidate = *s->candidate ? s->candidate : s->production,
 		.control = *s->baseline ? s->baseline : s->production,
 		.start_s = (since_ms > s->started_ms ? since_ms : s->started_ms) / 1000,
 		.end_s = now_ms / 1000,

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/service.h"
 #include "config/strategies.h"
 #include "config/suggest.h"
 #include "model/model.h"
+#include "model/query.h"
 
 /* A service and its strategy; what does not fit is shown where the one names the other. */
 struct fit {
@@ -81,6 +84,44 @@ static void check_batch(const struct fit *fit)
 			   fit->strategy->min_healthy);
 }
 
+/* A name that cannot stand where a query puts it. */
+static bool check_query(const struct fit *fit, const struct strategy_metric *metric,
+			const char *pool, const char *control)
+{
+	const struct query_values values = {
+		.service = fit->svc->name, .pool = pool, .control = control, .step_ms = 1000};
+	struct query_error error;
+	char *query = NULL;
+	int err = query_expand(metric->query, &values, &query, &error);
+
+	if (err == -ENOMEM)
+		fit->r->errors.is_no_memory = true;
+	if (err == -EINVAL)
+		errors_add(&fit->r->errors, fit->at,
+			   "the query of '%s' in the strategy '%s', character %zu: %s",
+			   metric->name, fit->strategy->name, error.column, error.text);
+	free(query);
+	return !err;
+}
+
+/* Candidate and primary change places with each release. */
+static void check_queries(const struct fit *fit)
+{
+	const struct model_strategy *s = fit->strategy;
+	const char *primary = fit->svc->pools[fit->svc->primary].name;
+	const char *candidate = *s->candidate ? s->candidate : primary;
+
+	for (size_t i = 0; i < s->analysis.metric_count; i++) {
+		const struct strategy_metric *metric = &s->analysis.metrics[i];
+		struct query_error error;
+
+		if (!metric->name || !metric->query || query_check(metric->query, &error))
+			continue; /* said already */
+		if (check_query(fit, metric, candidate, *s->baseline ? s->baseline : primary))
+			check_query(fit, metric, primary, *s->baseline ? s->baseline : candidate);
+	}
+}
+
 /* Where a pool lacks its name, an unknown one may well be that one's. */
 static bool is_readable(const struct model_service *svc)
 {
@@ -109,5 +150,7 @@ void strategies_validate(struct reader *r, const struct node *root)
 			check_room(&fit);
 		if (fit.strategy->type == STRATEGY_ROLLING)
 			check_batch(&fit);
+		if (r->errors.all.count == errors && *svc->name)
+			check_queries(&fit);
 	}
 }

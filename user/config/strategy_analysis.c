@@ -6,8 +6,10 @@
 #include "config/decimal.h"
 #include "config/strategy_parts.h"
 #include "config/strings.h"
+#include "config/suggest.h"
 #include "config/values.h"
 #include "model/model.h"
+#include "model/query.h"
 #include "lib/count_of.h"
 
 #define LIMIT_MAX 10000
@@ -49,6 +51,20 @@ static const struct schema_field metric_fields[] = {
 };
 static const struct schema metric_schema = {"a metric", metric_fields, COUNT_OF(metric_fields)};
 
+static void check_query(struct reader *r, const struct node *query, const char *text)
+{
+	struct query_error error;
+	struct suggest near = {.text = error.unknown};
+	char hint[SUGGEST_HINT_LEN];
+
+	if (!query_check(text, &error))
+		return;
+	for (size_t i = 0; i < QUERY_PLACES_MAX; i++)
+		suggest_offer(&near, query_places[i]);
+	errors_add(&r->errors, query->at, "'query', character %zu: %s%s", error.column, error.text,
+		   suggest_hint(&near, hint));
+}
+
 static void read_metric(struct reader *r, const struct node *value, void *item)
 {
 	struct strategy_metric *metric = item;
@@ -59,6 +75,7 @@ static void read_metric(struct reader *r, const struct node *value, void *item)
 	schema_read_map(r, value, &metric_schema, metric);
 	if (r->errors.all.count != errors || value->kind != NODE_MAP)
 		return;
+	check_query(r, node_find(value, "query"), metric->query);
 	if (isnan(metric->min) && isnan(metric->max))
 		errors_add(&r->errors, value->at,
 			   "a metric needs 'min', 'max', or both: what is good?");

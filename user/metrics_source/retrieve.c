@@ -10,7 +10,7 @@
 #include "judge_io/canary.h"
 #include "judge_io/samples.h"
 #include "metrics_source/prometheus.h"
-#include "metrics_source/template.h"
+#include "model/query.h"
 
 #define SIDES	  2 /* canary, baseline */
 #define PREFIX	  "PromQL:"

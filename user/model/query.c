@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "metrics_source/template.h"
+#include "model/query.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -10,20 +10,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NEST_MAX 64
+
 /* Where in PromQL the walk is. */
 struct lexer {
-	char quote;    /* of the string it is in; '#': a comment; 0: neither */
-	bool is_regex; /* a string after =~ or !~ */
-	char last;     /* that is no space, outside of strings */
+	char quote;		    /* of the string it is in; '#': a comment; 0: neither */
+	bool is_regex;		    /* a string after =~ or !~ */
+	char last;		    /* that is no space, outside of strings */
+	const char *quoted;	    /* where the string begins */
+	const char *open[NEST_MAX]; /* brackets */
+	size_t depth;
+	const char *misfit; /* the first bracket that closes none, or is one too many */
 };
 
 struct expansion {
 	const char *template;
-	const struct query_values *values;
+	const struct query_values *values; /* NULL: nothing is put in */
 	struct query_error *error;
 	struct lexer lexer;
 	FILE *out;
 };
+
+const char *const query_places[] = {"service", "pool", "scope", "control", "start", "end", "step"};
 
 static int refuse(const struct expansion *e, const char *at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -32,11 +40,31 @@ static int refuse(const struct expansion *e, const char *at, const char *format,
 {
 	va_list args;
 
-	e->error->column = (size_t)(at - e->template) + 1;
+	*e->error = (struct query_error){.column = (size_t)(at - e->template) + 1};
 	va_start(args, format);
 	vsnprintf(e->error->text, sizeof(e->error->text), format, args);
 	va_end(args);
 	return -EINVAL;
+}
+
+static bool is_pair(char open, char close)
+{
+	return (open == '(' && close == ')') || (open == '[' && close == ']') ||
+	       (open == '{' && close == '}');
+}
+
+static void count_bracket(struct lexer *l, const char *at)
+{
+	bool opens = strchr("([{", *at), closes = strchr(")]}", *at);
+
+	if (l->misfit || !(opens || closes))
+		return;
+	if (closes && l->depth && is_pair(*l->open[l->depth - 1], *at))
+		l->depth--;
+	else if (opens && l->depth < NEST_MAX)
+		l->open[l->depth++] = at;
+	else
+		l->misfit = at;
 }
 
 /* One character of the template's own, or two where it escapes the next. Returns how many. */
@@ -53,7 +81,9 @@ static size_t step_over(struct lexer *l, const char *at)
 	} else if (strchr("\"'`#", c)) {
 		l->quote = c;
 		l->is_regex = l->last == '~';
+		l->quoted = at;
 	} else if (!isspace((unsigned char)c)) {
+		count_bracket(l, at);
 		l->last = c;
 	}
 	return 1;
@@ -93,34 +123,40 @@ static int put_name(const struct expansion *e, const char *at, const char *name)
 	return 0;
 }
 
-static int put_value(const struct expansion *e, const char *at, const char *name, size_t len)
+/* @place: of query_places */
+static int put_value(const struct expansion *e, const char *at, size_t place)
 {
 	const struct query_values *v = e->values;
 	const struct {
-		const char *name, *text;
+		const char *text;
 		int64_t ms;
-	} known[] = {
-		{"service", v->service, 0}, {"pool", v->pool, 0},	  {"scope", v->pool, 0},
-		{"control", v->control, 0}, {"start", NULL, v->start_ms}, {"end", NULL, v->end_ms},
-		{"step", NULL, v->step_ms},
-	};
+	} of[] = {{v->service, 0},     {v->pool, 0},	  {v->pool, 0},	     {v->control, 0},
+		  {NULL, v->start_ms}, {NULL, v->end_ms}, {NULL, v->step_ms}};
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		if (strlen(known[i].name) != len || memcmp(known[i].name, name, len))
-			continue;
-		if (known[i].text)
-			return put_name(e, at, known[i].text);
-		if (!strcmp(known[i].name, "step"))
-			fprintf(e->out, "%" PRId64 "ms", known[i].ms);
-		else
-			fprintf(e->out, "%" PRId64 ".%03d", known[i].ms / 1000,
-				(int)(known[i].ms % 1000));
-		return 0;
-	}
-	return refuse(e, at,
-		      "${%.*s} is not known; there are ${service}, ${pool}, ${scope} (the pool), "
-		      "${control}, ${start}, ${end} and ${step}",
-		      (int)(len < 32 ? len : 32), name);
+	_Static_assert(sizeof(of) / sizeof(*of) == QUERY_PLACES_MAX, "a value each");
+	if (of[place].text)
+		return put_name(e, at, of[place].text);
+	if (!strcmp(query_places[place], "step"))
+		fprintf(e->out, "%" PRId64 "ms", of[place].ms);
+	else
+		fprintf(e->out, "%" PRId64 ".%03d", of[place].ms / 1000,
+			(int)(of[place].ms % 1000));
+	return 0;
+}
+
+static int fill(const struct expansion *e, const char *at, const char *name, size_t len)
+{
+	int most = (int)(len < QUERY_PLACE_LEN ? len : QUERY_PLACE_LEN - 1);
+
+	for (size_t i = 0; i < QUERY_PLACES_MAX; i++)
+		if (strlen(query_places[i]) == len && !memcmp(query_places[i], name, len))
+			return e->values ? put_value(e, at, i) : 0;
+	refuse(e, at,
+	       "${%.*s} is not known; there are ${service}, ${pool}, ${scope} (the pool), "
+	       "${control}, ${start}, ${end} and ${step}",
+	       most, name);
+	snprintf(e->error->unknown, QUERY_PLACE_LEN, "%.*s", most, name);
+	return -EINVAL;
 }
 
 /* Behind "${" or "$\{", or NULL where @at is neither. */
@@ -143,14 +179,15 @@ static int expand(struct expansion *e)
 		if (name && !end)
 			return refuse(e, at, "\"${\" without its \"}\"");
 		if (name) {
-			error = put_value(e, at, name, (size_t)(end - name));
+			error = fill(e, at, name, (size_t)(end - name));
 			if (error)
 				return error;
 			at = end + 1;
 			continue;
 		}
 		len = step_over(&e->lexer, at);
-		fwrite(at, 1, len, e->out);
+		if (e->out)
+			fwrite(at, 1, len, e->out);
 		at += len;
 	}
 	return 0;
@@ -175,4 +212,23 @@ int query_expand(const char *template, const struct query_values *v, char **out,
 	else
 		*out = text;
 	return err;
+}
+
+int query_check(const char *template, struct query_error *error)
+{
+	struct expansion e = {.template = template, .error = error};
+	const struct lexer *l = &e.lexer;
+
+	if (expand(&e))
+		return -EINVAL;
+	if (l->quote && l->quote != '#')
+		return refuse(&e, l->quoted, "a string that does not end");
+	if (l->misfit && strchr("([{", *l->misfit))
+		return refuse(&e, l->misfit, "more than %d brackets in each other", NEST_MAX);
+	if (l->misfit)
+		return refuse(&e, l->misfit, "\"%c\" ends no bracket", *l->misfit);
+	if (l->depth)
+		return refuse(&e, l->open[l->depth - 1], "\"%c\" without its end",
+			      *l->open[l->depth - 1]);
+	return 0;
 }

@@ -19,10 +19,17 @@ struct query_values {
 	const char *control;
 };
 
+#define QUERY_PLACES_MAX 7
+#define QUERY_PLACE_LEN	 32
+
 struct query_error {
-	size_t column; /* from 1, in bytes: where the "$" is */
+	size_t column; /* from 1, in bytes: where the "$" is, or the quote or bracket */
 	char text[160];
+	char unknown[QUERY_PLACE_LEN]; /* the name in a place that has none of the known; or "" */
 };
+
+/* "service", "pool", ... */
+extern const char *const query_places[QUERY_PLACES_MAX];
 
 /*
  * query_expand() - the query of a template.
@@ -32,3 +39,7 @@ struct query_error {
  */
 int query_expand(const char *template, const struct query_values *v, char **out,
 		 struct query_error *error);
+
+/* What of a template is wrong whatever it is filled with: an unknown place, a string or a bracket that does
+ * not end. Returns 0 or -EINVAL, with @error. */
+int query_check(const char *template, struct query_error *error);
