@@ -287,6 +287,28 @@ static void after_promotion_the_old_primary_is_beside_it(void **state)
 	assert_true(j.seq.is_promoted);
 }
 
+static void after_promotion_the_old_primary_has_nothing(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		pass(2000, 0);
+	live_judge_promote(&j, "stable");
+	assert_true(j.seq.options.floor < 0.002);
+	pools[STABLE].weight_ppm = 0;
+	for (int i = 0; i < 20; i++) {
+		signals_of(STABLE)->handshakes -= 1000; /* pass() gives it as many */
+		pass(1000, i % 2);
+	}
+	assert_int_equal(tick.of[SEQ_BASELINE].flows, 0);
+	assert_int_equal(j.seq.verdict, SEQ_CONTINUE);
+	for (int i = 0; i < 5; i++) {
+		signals_of(STABLE)->handshakes -= 1000;
+		pass(1000, 100);
+	}
+	assert_int_equal(j.seq.verdict, SEQ_ABORT);
+	assert_int_equal(j.seq.reason, SEQ_CHANGED);
+}
+
 /* ---- kept ---- */
 
 static void what_is_kept_goes_on(void **state)
@@ -351,6 +373,7 @@ int main(void)
 		cmocka_unit_test_setup(who_is_gone_is_waited_for, setup),
 		cmocka_unit_test_setup(long_ticks_are_skipped, setup),
 		cmocka_unit_test_setup(after_promotion_the_old_primary_is_beside_it, setup),
+		cmocka_unit_test_setup(after_promotion_the_old_primary_has_nothing, setup),
 		cmocka_unit_test_setup(what_is_kept_goes_on, setup),
 		cmocka_unit_test_setup(what_is_damaged_is_refused, setup),
 	};

@@ -247,6 +247,38 @@ static void a_change_after_promotion_is_an_abort(void **state)
 	assert_verdict(SEQ_ABORT, SEQ_CHANGED);
 }
 
+static void where_the_old_pool_has_nothing_its_history_tells(void **state)
+{
+	struct seq_tick t = tick_of(1000, 0, 0, 0);
+
+	(void)state;
+	seq_expect(&s, 100000, 1000);
+	assert_true(s.options.floor > 0.02 &&
+		    s.options.floor < 0.0225); /* not worse: twice as often */
+	seq_promote(&s);
+	t.of[SEQ_BASELINE].flows = t.of[SEQ_BASELINE].share = 0;
+	t.of[SEQ_CANARY].failures = 20;
+	assert_int_equal(step(&t, 5000), 5000);
+	t.of[SEQ_CANARY].failures = 50;
+	assert_in_range(step(&t, 100), 1, 12);
+	assert_verdict(SEQ_ABORT, SEQ_CHANGED);
+}
+
+static void who_knows_little_of_before_allows_much(void **state)
+{
+	(void)state;
+	seq_expect(&s, 30, 0);
+	assert_true(s.options.floor > 0.3 && s.options.floor < 0.6);
+	seq_begin(&s, &options);
+	seq_expect(&s, 0, 0);
+	assert_true(s.options.floor > 0.9 && s.options.floor < 1);
+	assert_null(seq_options_check(&s.options));
+	seq_begin(&s, &options);
+	s.options.floor = 0.5; /* what a person allows stays allowed */
+	seq_expect(&s, 1000000, 0);
+	assert_true(s.options.floor == 0.5);
+}
+
 static void promotion_begins_anew(void **state)
 {
 	struct seq_tick t = tick_of(100, 1, 1, 1);
@@ -341,6 +373,8 @@ int main(void)
 		cmocka_unit_test_setup(all_that_is_required_has_to_be_proven, setup),
 		cmocka_unit_test_setup(where_nothing_fails_a_floor_proves, setup),
 		cmocka_unit_test_setup(a_change_after_promotion_is_an_abort, setup),
+		cmocka_unit_test_setup(where_the_old_pool_has_nothing_its_history_tells, setup),
+		cmocka_unit_test_setup(who_knows_little_of_before_allows_much, setup),
 		cmocka_unit_test_setup(promotion_begins_anew, setup),
 		cmocka_unit_test_setup(options_that_make_no_sense_are_said, setup),
 		cmocka_unit_test_setup(a_test_without_weight_has_no_part, setup),

@@ -88,12 +88,13 @@ static void at_the_ratio_allowed_the_mean_is_1(void **state)
 	}
 }
 
-static double below_mean(double bound, double p, int alternative)
+static double bound_mean(void (*factors)(double, double, double, double *), double bound, double p,
+			 int alternative)
 {
 	double mean = 0, factor[SEQ_GRID];
 
 	for (int k = 0; k <= 12; k++) {
-		seq_rate_is_below(12, k, bound, factor);
+		factors(12, k, bound, factor);
 		mean += exp(factor[alternative]) * binomial(12, k, p);
 	}
 	return mean;
@@ -103,9 +104,20 @@ static void at_the_floor_the_mean_is_1_and_above_it_less(void **state)
 {
 	(void)state;
 	for (int i = 0; i < SEQ_GRID; i++) {
-		assert_near(below_mean(0.02, 0.02, i), 1, CLOSE);
-		assert_true(below_mean(0.02, 0.03, i) < 1);
-		assert_true(below_mean(0.02, 0.01, i) > 1);
+		assert_near(bound_mean(seq_rate_is_below, 0.02, 0.02, i), 1, CLOSE);
+		assert_true(bound_mean(seq_rate_is_below, 0.02, 0.03, i) < 1);
+		assert_true(bound_mean(seq_rate_is_below, 0.02, 0.01, i) > 1);
+	}
+}
+
+static void at_what_is_expected_the_mean_is_1_and_below_it_less(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SEQ_GRID; i++) {
+		assert_near(bound_mean(seq_rate_is_above, 0.02, 0.02, i), 1, CLOSE);
+		assert_true(bound_mean(seq_rate_is_above, 0.02, 0.01, i) < 1);
+		assert_true(bound_mean(seq_rate_is_above, 0.02, 0.03, i) > 1);
+		assert_true(bound_mean(seq_rate_is_above, 0.9, 0.95, i) > 1);
 	}
 }
 
@@ -236,6 +248,7 @@ int main(void)
 		cmocka_unit_test(flows_of_equal_pools_that_fail_lead_to_a_mean_of_at_most_1),
 		cmocka_unit_test(at_the_ratio_allowed_the_mean_is_1),
 		cmocka_unit_test(at_the_floor_the_mean_is_1_and_above_it_less),
+		cmocka_unit_test(at_what_is_expected_the_mean_is_1_and_below_it_less),
 		cmocka_unit_test(a_tick_of_one_pool_or_of_no_failure_tells_nothing),
 		cmocka_unit_test(of_a_greater_pool_the_same_tells_less),
 		cmocka_unit_test(the_formula_is_the_one_of_the_document),

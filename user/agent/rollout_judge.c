@@ -186,19 +186,32 @@ static enum rollout_finding finding_of(const struct rollout_judge *j)
 	}
 }
 
+/* What its failures are held against. */
+static void explain_reference(const struct seq_state *s, char *out, size_t size)
+{
+	const struct seq_totals *base = &s->totals[SEQ_BASELINE];
+
+	if (s->is_promoted && !base->flows)
+		snprintf(out, size, "where %.2g %% are allowed by what the old pool had",
+			 100 * s->options.floor);
+	else
+		snprintf(out, size, "and %llu of %llu where it is compared with",
+			 (unsigned long long)base->failures, (unsigned long long)base->flows);
+}
+
 static void explain(const struct seq_state *s, char *why, size_t size)
 {
-	const struct seq_totals *canary = &s->totals[SEQ_CANARY], *base = &s->totals[SEQ_BASELINE];
+	const struct seq_totals *canary = &s->totals[SEQ_CANARY];
 	const char *decider = s->decider < SEQ_TEST_MAX ? seq_test_name(s->decider) : "all tests";
 	enum seq_line line = s->verdict == SEQ_NOT_WORSE ? SEQ_LINE_FINE : SEQ_LINE_HARM;
+	char reference[80];
 
-	snprintf(why, size,
-		 "%s%s%s (%s): log e %.2f of %.2f; failures %llu of %llu flows, and %llu of %llu "
-		 "where it is compared with",
+	explain_reference(s, reference, sizeof(reference));
+	snprintf(why, size, "%s%s%s (%s): log e %.2f of %.2f; failures %llu of %llu flows, %s",
 		 seq_verdict_name(s->verdict), s->reason ? ": " : "", seq_reason_name(s->reason),
 		 decider, seq_line_log_e(s, line), seq_line_log_bound(s, line),
 		 (unsigned long long)canary->failures, (unsigned long long)canary->flows,
-		 (unsigned long long)base->failures, (unsigned long long)base->flows);
+		 reference);
 }
 
 /* It begins before the candidate gets traffic: what is usual for production is of that time. */

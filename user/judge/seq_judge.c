@@ -144,6 +144,20 @@ void seq_promote(struct seq_state *s)
 	begin_grids(s);
 }
 
+#define LUCK	   3.0	/* in standard errors: what history may have had of it */
+#define FLOOR_MOST 0.99 /* a floor is less than certain */
+
+/* Wilson's upper bound of the old pool's probability. */
+void seq_expect(struct seq_state *s, uint64_t flows, uint64_t failures)
+{
+	double n = fmax((double)flows, (double)failures), x = (double)failures, most = 1;
+
+	if (n > 0)
+		most = (x + LUCK * LUCK / 2 + LUCK * sqrt(x * (1 - x / n) + LUCK * LUCK / 4)) /
+		       (n + LUCK * LUCK);
+	s->options.floor = fmin(fmax(s->options.floor, s->options.fine.ratio * most), FLOOR_MOST);
+}
+
 /* ---- evidence ---- */
 
 double seq_test_log_e(const struct seq_state *s, enum seq_line line, enum seq_test t)

@@ -83,7 +83,9 @@ struct seq_options {
 	 * these weights (D.3), which is never later than a boundary of 1 / (weight alpha) for each. */
 	double weight[SEQ_TEST_MAX];
 	struct seq_margins harm, fine;
-	double floor; /* 0..1: a probability of failures that is fine whatever the baseline's; 0: none */
+	/* 0..1: a probability of failures that is fine whatever the baseline's; 0: none. After promotion
+	 * more than that is not, where the old pool gets too little to be compared with (D.4). */
+	double floor;
 	/* >= 1: so many times a client may be counted for one thing that went wrong, as one that tries again
 	 * for seconds is in each of them. Evidence of failures and resets is divided by it: the mean of a factor's c-th root is no
 	 * more than 1, and so is that of a product of c of them, however they depend (Hoelder). */
@@ -169,6 +171,10 @@ void seq_stop(struct seq_state *s);
 /* The canary has become the primary: begins to look for a change, SEQ_CANARY being the new version and
  * SEQ_BASELINE the old pool that still gets a little (D.4). Totals begin again; edges stay. */
 void seq_promote(struct seq_state *s);
+
+/* Of so many flows of the old pool so many failed before: raises the floor to as many times more as "not
+ * worse" allows (fine.ratio). The fewer these flows are, the more may be by chance, and is allowed. */
+void seq_expect(struct seq_state *s, uint64_t flows, uint64_t failures);
 
 /* ---- evidence ---- */
 

@@ -30,13 +30,17 @@ static double part_of(const struct seq_rates *r, double ratio)
 	return expected / (expected + r->reference_exposure);
 }
 
+void seq_rate_is_above(double flows, double failures, double bound, double *log_factor)
+{
+	for (int i = 0; i < SEQ_GRID; i++)
+		log_factor[i] = failures * extra[i].log_g - flows * log1p(bound * (extra[i].g - 1));
+}
+
+/* Of all that failed in the tick, those that were the pool's. */
 void seq_rate_is_more(const struct seq_rates *r, double ratio, double *log_factor)
 {
-	double part = part_of(r, ratio), failures = r->failures + r->reference_failures;
-
-	for (int i = 0; i < SEQ_GRID; i++)
-		log_factor[i] =
-			r->failures * extra[i].log_g - failures * log1p(part * (extra[i].g - 1));
+	seq_rate_is_above(r->failures + r->reference_failures, r->failures, part_of(r, ratio),
+			  log_factor);
 }
 
 void seq_rate_is_less(const struct seq_rates *r, double ratio, double *log_factor)

@@ -34,3 +34,6 @@ void seq_rate_is_less(const struct seq_rates *r, double ratio, double *log_facto
  * neither of them), whatever was before; alternatives bound / g. The one-sided form of D.2d that
  * holds if the probability changes. */
 void seq_rate_is_below(double flows, double failures, double bound, double *log_factor);
+
+/* Null hypothesis: with a probability of at most @bound, likewise; alternatives of g times its odds. */
+void seq_rate_is_above(double flows, double failures, double bound, double *log_factor);

@@ -171,6 +171,23 @@ static bool rank_factors(struct seq_ranks r, enum seq_line line, double margin, 
 	return true;
 }
 
+/* After promotion the old pool may have nothing, or next to it: too little to tell anything by. */
+#define NEXT_TO_NOTHING 0.05
+
+static bool is_alone(const struct seq_state *s, const struct contest *c, enum seq_test t)
+{
+	return s->is_promoted && t == SEQ_FAILURES && s->options.floor > 0 &&
+	       c->reference->flows < NEXT_TO_NOTHING * c->pool->flows;
+}
+
+/* What is asked then is whether it fails more often than could be expected of it. */
+static bool floor_factors(const struct seq_state *s, const struct contest *c, double *log_factor)
+{
+	seq_rate_is_above(fmax(c->pool->flows, c->pool->failures), c->pool->failures,
+			  s->options.floor, log_factor);
+	return true;
+}
+
 /* Who tries again counts again where it failed; a connection has but one latency. */
 static void allow_repeats(const struct seq_state *s, double *log_factor)
 {
@@ -189,6 +206,8 @@ static void add_test(struct seq_state *s, enum seq_line line, enum seq_test t,
 
 	if (seq_test_is_rank(t))
 		tells = rank_factors(c->ranks[seq_test_latency(t)], line, m->rank, log_factor);
+	else if (is_alone(s, c, t))
+		tells = floor_factors(s, c, log_factor);
 	else
 		tells = rate_factors(c, line, t, ratio, log_factor);
 	if (!tells)

@@ -287,6 +287,9 @@ void live_judge_tick(struct live_judge *j, const struct snapshot *s, uint64_t no
 
 void live_judge_promote(struct live_judge *j, const char *old_primary)
 {
+	for (int role = 0; role < SEQ_ROLE_MAX; role++)
+		if (has_role(j, role) && !strcmp(j->roles.pool[role], old_primary))
+			seq_expect(&j->seq, j->last[role].flows, j->last[role].failures);
 	seq_promote(&j->seq);
 	set_name(j->roles.pool[SEQ_BASELINE], old_primary);
 	set_name(j->roles.pool[SEQ_STABLE], "");

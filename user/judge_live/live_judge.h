@@ -122,5 +122,6 @@ void live_judge_tick(struct live_judge *j, const struct snapshot *s, uint64_t no
 		     struct live_tick *out);
 
 /* live_judge_promote() - the canary has become the primary: looks for a change, beside the pool that was
- * it and still gets a little. Counts from the next tick on. */
+ * it if that still gets a little, and against what there is counted of it if it does not (of failures:
+ * latencies change with the load). Counts from the next tick on. */
 void live_judge_promote(struct live_judge *j, const char *old_primary);
