@@ -14,7 +14,8 @@ rollout_config '  careful:
     candidate: canary
     steps: [{weight: 10, hold: 10m}, {weight: 50, hold: 10m}]
     analysis: {kernel: false}
-  bold: {type: canary, candidate: canary, steps: [{weight: 40, hold: 10m}], analysis: {kernel: false}}'
+  bold: {type: canary, candidate: canary, steps: [{weight: 40, hold: 10m}], analysis: {kernel: false}}
+  misfit: {type: canary, candidate: green, steps: [{weight: 1}], analysis: {kernel: false}}'
 rollout_agent
 
 rollout_start v2
@@ -55,6 +56,7 @@ refuse() {
 }
 refuse invalid start
 refuse invalid start '"release": "v4", "strategy": "none"'
+refuse invalid start '"release": "v4", "strategy": "misfit"'
 refuse invalid jump
 refuse conflict undo
 refuse conflict abort '"id": 1'

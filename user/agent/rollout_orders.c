@@ -177,20 +177,27 @@ static int look_at(struct rollouts *r, const struct rollouts_order *order, struc
 	return err;
 }
 
+static int begin_state(struct rollouts *r, struct rollout_begin *b,
+		       const struct rollouts_order *order, struct rollout_state *out, char *why)
+{
+	const struct rollouts_service *svc = find_service(r, order->service);
+
+	b->service = order->service;
+	b->release = order->release;
+	b->primary = svc ? svc->primary : NULL;
+	b->now_unix_ms = rollout_now_unix_ms();
+	return rollout_begin(out, b, why);
+}
+
 static int begin(struct rollouts *r, struct rollout_begin *b, const struct rollouts_order *order,
 		 struct rollout_run **out, char *why)
 {
-	const struct rollouts_service *svc = find_service(r, order->service);
 	struct rollout_run *run = rollout_run_new(r);
 	int err;
 
 	if (!run)
 		return refuse(-ENOMEM, why, "out of memory");
-	b->service = order->service;
-	b->release = order->release;
-	b->primary = svc ? svc->primary : NULL;
-	b->now_unix_ms = rollout_now_unix_ms();
-	err = rollout_begin(&run->state, b, why);
+	err = begin_state(r, b, order, &run->state, why);
 	if (err) {
 		rollout_run_free(run);
 		return err;
@@ -214,14 +221,50 @@ static void note_begin(struct rollout_run *run, const char *told)
 	rollout_run_note(run, &notes);
 }
 
+/* The split that there will be when it has taken the place of the one under way. */
+static int split_after(struct rollouts *r, const struct rollouts_order *order,
+		       struct rollout_split *split, char *why)
+{
+	struct rollout_run *old = rollouts_find(r, order->service, 0);
+	struct rollout_notes notes = {};
+	struct rollout_state *state;
+	int err;
+
+	if (!old || rollout_run_has_ended(old))
+		return 0;
+	state = malloc(sizeof(*state));
+	if (!state)
+		return refuse(-ENOMEM, why, "out of memory");
+	*state = old->state; /* its plan stays the old one's */
+	state->found = *split;
+	err = rollout_obey(state, ROLLOUT_SUPERSEDE, NULL, NULL, &notes, why);
+	if (!err && state->phase == ROLLOUT_ROLLING_BACK)
+		*split = state->want;
+	free(state);
+	return err;
+}
+
 /* Would it be taken? A release that cannot begin supersedes nobody. */
 static int check(struct rollouts *r, const struct rollouts_order *order, char *why)
 {
-	const struct model_strategy *strategy = NULL;
+	struct rollout_state *state = NULL;
 	struct rollout_begin b = {};
 	int err = look_at(r, order, &b, why);
 
-	return err ? err : find_strategy(r, order, &strategy, why);
+	if (!err)
+		err = find_strategy(r, order, &b.strategy, why);
+	if (!err)
+		err = split_after(r, order, &b.split, why);
+	if (!err)
+		state = malloc(sizeof(*state));
+	if (!err && !state)
+		err = refuse(-ENOMEM, why, "out of memory");
+	if (!err)
+		err = begin_state(r, &b, order, state, why);
+	if (!err)
+		rollout_fini(state);
+	free(state);
+	return err;
 }
 
 static int start(struct rollouts *r, const struct rollouts_order *order, json_t **out, char *why)
