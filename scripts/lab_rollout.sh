@@ -11,13 +11,13 @@ rollout_lab() {
 	lab_nginx "${LAB_BACKENDS[@]}"
 }
 
-# rollout_config STRATEGIES: lines of the file's strategies; the service's own is `careful`. Pools are
-# canary and stable; more of the service in $LAB_KEYS.
+# rollout_config STRATEGIES [POOL]...: lines of the file's strategies; the service's own is `careful`. Pools
+# are canary, stable, and those. More of the service in $LAB_KEYS.
 rollout_config() {
 	{
 		lab_config eth0
 		LAB_KEYS=${LAB_KEYS:-}${LAB_KEYS:+$'\n'}'strategy: careful' \
-			lab_service web "$LAB_VIP4" 80/tcp connection canary=0 stable
+			lab_service web "$LAB_VIP4" 80/tcp connection canary=0 stable "${@:2}"
 		printf 'strategies:\n%s\n' "$1"
 	} >"$LAB_TMP/serin.yaml"
 }
@@ -74,4 +74,65 @@ $(tail -n 5 "$LAB_TMP/agent.log")"
 # rollout_weight POOL: as the kernel has it.
 rollout_weight() {
 	serin status -o json | jq ".services[0].pools[] | select(.name == \"$1\").weight"
+}
+
+# Two hundred connections a second; who answered which of them is in $LAB_TMP/trace. Sets ROLLOUT_LOAD.
+rollout_load() {
+	load_start "$LAB_TMP/load" "$LAB_VIP4" 80 --count 2000 --rate 200 --concurrency 64 \
+		--trace "$LAB_TMP/trace"
+	ROLLOUT_LOAD=$LAB_PID
+}
+
+# None of it failed.
+rollout_load_stop() {
+	load_stop "$ROLLOUT_LOAD" "$LAB_TMP/load"
+}
+
+# rollout_flows POOL: so many it was given.
+rollout_flows() {
+	serin status -o json | jq ".services[0].pools[] | select(.name == \"$1\").signals.flows"
+}
+
+rollout_has_flows() {
+	(($(rollout_flows "$1") >= $2))
+}
+
+# rollout_serves POOL: waits until it was given two hundred more.
+rollout_serves() {
+	lab_wait_for 30 rollout_has_flows "$1" $(($(rollout_flows "$1") + 200))
+}
+
+# rollout_spoil BACKEND VERDICT: of SYNs that come to it.
+rollout_spoil() {
+	lab_in "$1" nft -f - <<-END
+		table inet spoil {
+			chain in {
+				type filter hook input priority 0;
+				tcp flags & (syn | ack) == syn $2
+			}
+		}
+	END
+}
+
+# rollout_refuse BACKEND N: one in N connections.
+rollout_refuse() {
+	rollout_spoil "$1" "numgen inc mod $2 == 0 reject with tcp reset"
+}
+
+rollout_unspoil() {
+	lab_in "$1" nft delete table inet spoil
+}
+
+# rollout_turns: which pools had everything, in turn. Once a connection is answered by another pool than
+# those before it, each that begins after that has to be.
+rollout_turns() {
+	sort -n "$LAB_TMP/trace" | awk '
+		$4 != now && $1 > known {turns = turns " " $4; now = $4; known = $2}
+		$4 == now && $2 < known {known = $2}
+		END {print substr(turns, 2)}'
+}
+
+# The candidate's weight after each change of the split, of the newest one's record.
+rollout_shifts() {
+	rollout_ask services/web/rollout/record | jq -c '.candidate as $c | [.shifts[].after[$c]]'
 }
