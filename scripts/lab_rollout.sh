@@ -102,6 +102,12 @@ rollout_serves() {
 	lab_wait_for 30 rollout_has_flows "$1" $(($(rollout_flows "$1") + 200))
 }
 
+# So much that a pool after it can be told to be unlike it.
+rollout_is_known() {
+	serin status -o json | jq -e --arg pool "$1" '.services[0].pools[] |
+		select(.name == $pool).signals.sampled.flows > 400'
+}
+
 # rollout_spoil BACKEND VERDICT: of SYNs that come to it.
 rollout_spoil() {
 	lab_in "$1" nft -f - <<-END

@@ -12,11 +12,7 @@ release_lab stable:1 canary:1
 rollout_config '  careful: {type: blue-green, candidate: canary, standby: 10m}'
 rollout_agent
 rollout_load
-# So much has to be known of the old one for anything to be unlike it.
-has_history() {
-	serin status -o json | jq -e '.services[0].pools[] | select(.name == "stable").signals.sampled.flows > 400'
-}
-lab_wait_for 30 has_history
+lab_wait_for 30 rollout_is_known stable
 rollout_start v2
 rollout_until 20 standby
 rollout_serves canary

@@ -309,6 +309,23 @@ static void after_promotion_the_old_primary_has_nothing(void **state)
 	assert_int_equal(j.seq.reason, SEQ_CHANGED);
 }
 
+static void a_judge_may_begin_after_promotion(void **state)
+{
+	(void)state;
+	service.primary = CANARY;
+	assert_int_equal(live_roles_init_promoted(&roles, &snapshot, "web", "stabel"), -ENOENT);
+	assert_int_equal(live_roles_init_promoted(&roles, &snapshot, "web", "canary"), -EINVAL);
+	assert_int_equal(live_roles_init_promoted(&roles, &snapshot, "web", "stable"), 0);
+	assert_string_equal(roles.service, "web");
+	assert_string_equal(roles.pool[SEQ_CANARY], "canary");
+	assert_string_equal(roles.pool[SEQ_BASELINE], "stable");
+	assert_string_equal(roles.pool[SEQ_STABLE], "");
+	signals_of(STABLE)->handshakes = 100000;
+	assert_int_equal(live_judge_begin(&j, &roles, &snapshot, &options, now_ms), 0);
+	live_judge_promote(&j, "stable");
+	assert_true(j.seq.options.floor < 0.002);
+}
+
 /* ---- kept ---- */
 
 static void what_is_kept_goes_on(void **state)
@@ -374,6 +391,7 @@ int main(void)
 		cmocka_unit_test_setup(long_ticks_are_skipped, setup),
 		cmocka_unit_test_setup(after_promotion_the_old_primary_is_beside_it, setup),
 		cmocka_unit_test_setup(after_promotion_the_old_primary_has_nothing, setup),
+		cmocka_unit_test_setup(a_judge_may_begin_after_promotion, setup),
 		cmocka_unit_test_setup(what_is_kept_goes_on, setup),
 		cmocka_unit_test_setup(what_is_damaged_is_refused, setup),
 	};

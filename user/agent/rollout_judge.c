@@ -69,6 +69,14 @@ static void set_options(const struct strategy_analysis *a, struct seq_options *o
 	o->fine.ratio = a->fine_ratio;
 }
 
+static int find_roles(const struct rollout_state *state, const struct snapshot *s,
+		      struct live_roles *out)
+{
+	return state->wants_promoted
+		       ? live_roles_init_promoted(out, s, state->service, state->production)
+		       : live_roles_init(out, s, state->service, state->candidate, state->baseline);
+}
+
 static struct rollout_judge *begin(struct rollout_run *run, const struct snapshot *s)
 {
 	const struct rollout_state *state = &run->state;
@@ -76,8 +84,7 @@ static struct rollout_judge *begin(struct rollout_run *run, const struct snapsho
 	struct seq_options options;
 	struct live_roles roles;
 	const char *wrong;
-	int err = j ? live_roles_init(&roles, s, state->service, state->candidate, state->baseline)
-		    : -ENOMEM;
+	int err = j ? find_roles(state, s, &roles) : -ENOMEM;
 
 	set_options(&state->plan.analysis, &options);
 	wrong = seq_options_check(&options);

@@ -61,6 +61,17 @@ static void set_name(char out[SERIN_NAME_LEN], const char *name)
 	snprintf(out, SERIN_NAME_LEN, "%s", name);
 }
 
+static int set_roles(struct live_roles *out, const struct snapshot_service *svc,
+		     const char *const pool[SEQ_ROLE_MAX])
+{
+	if (!signal_scope_is_seen(SIGNAL_OF_SAMPLES, svc))
+		return -ENOTSUP;
+	set_name(out->service, svc->name);
+	for (int role = 0; role < SEQ_ROLE_MAX; role++)
+		set_name(out->pool[role], pool[role]);
+	return 0;
+}
+
 int live_roles_init(struct live_roles *out, const struct snapshot *s, const char *service,
 		    const char *canary, const char *baseline)
 {
@@ -73,13 +84,22 @@ int live_roles_init(struct live_roles *out, const struct snapshot *s, const char
 		return -ENOENT;
 	if (!strcmp(canary, primary) || !strcmp(canary, baseline))
 		return -EINVAL;
-	if (!signal_scope_is_seen(SIGNAL_OF_SAMPLES, svc))
-		return -ENOTSUP;
-	set_name(out->service, service);
-	set_name(out->pool[SEQ_CANARY], canary);
-	set_name(out->pool[SEQ_BASELINE], baseline);
-	set_name(out->pool[SEQ_STABLE], strcmp(baseline, primary) ? primary : "");
-	return 0;
+	return set_roles(
+		out, svc,
+		(const char *[]){canary, baseline, strcmp(baseline, primary) ? primary : ""});
+}
+
+int live_roles_init_promoted(struct live_roles *out, const struct snapshot *s, const char *service,
+			     const char *old_primary)
+{
+	const struct snapshot_service *svc = snapshot_find_service(s, service);
+	const char *primary = svc ? svc->pools[svc->primary].name : "";
+
+	if (!svc || !find_pool(svc, old_primary))
+		return -ENOENT;
+	if (!strcmp(old_primary, primary))
+		return -EINVAL;
+	return set_roles(out, svc, (const char *[]){primary, old_primary, ""});
 }
 
 static bool has_role(const struct live_judge *j, int role)

@@ -106,6 +106,11 @@ void live_options_init(struct seq_options *o);
 int live_roles_init(struct live_roles *out, const struct snapshot *s, const char *service,
 		    const char *canary, const char *baseline);
 
+/* live_roles_init_promoted() - of a judge that begins only when the canary is the primary already: beside
+ * the pool that was it. live_judge_promote() is to come before its first tick. Returns as above. */
+int live_roles_init_promoted(struct live_roles *out, const struct snapshot *s, const char *service,
+			     const char *old_primary);
+
 /*
  * live_judge_begin() - counts from this snapshot on. The primary's p90 and p99 are frozen as they are now,
  * or, if it has had too few samples, once it has.
