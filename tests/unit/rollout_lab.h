@@ -73,7 +73,7 @@ static inline int lab_begin_of(struct lab *l, const struct model_strategy *plan)
 
 static inline void lab_begin(struct lab *l, const struct model_strategy *plan)
 {
-	l->look.is_loaded = true;
+	l->look.is_loaded = l->look.has_traffic = true;
 	if (!l->look.split.count)
 		SPLIT(&l->look.split, "blue", {"green", 0}, {"blue", 1000000});
 	if (lab_begin_of(l, plan))

@@ -42,7 +42,9 @@ struct rollout_run {
 	bool is_dirty;
 	uint64_t kept_wants; /* the intent that is kept, or cannot be */
 	/* ---- looking ---- */
-	uint64_t looked_ms; /* CLOCK_BOOTTIME; 0: not yet */
+	uint64_t looked_ms;	  /* CLOCK_BOOTTIME; 0: not yet */
+	uint64_t candidate_flows; /* at the last look */
+	bool has_counted_flows;
 	struct rollout_look look;
 	struct rollout_backend *backends; /* of the look */
 	char trouble[ROLLOUT_WHY_LEN]; /* what keeps the world from being as wanted; "": nothing */

@@ -11,15 +11,14 @@
 #include "lib/log.h"
 #include "observe/latency.h"
 
-#define TICK_MS	  900	/* looks come oftener where something was answered or changed */
-#define NOBODY_MS 10000 /* without a flow on the candidate: no traffic */
-#define MISS	  0.01	/* of each band that is told */
+#define TICK_MS 900  /* looks come oftener where something was answered or changed */
+#define MISS	0.01 /* of each band that is told */
 
 struct rollout_judge {
 	struct live_judge live;
 	uint64_t analyses;   /* which of the state's this is */
 	uint64_t ticked_ms;  /* CLOCK_BOOTTIME */
-	uint64_t traffic_ms; /* the last flow on the candidate, likewise */
+	uint64_t traffic_ms; /* the last look that saw a flow on the candidate, likewise */
 };
 
 void rollout_judge_free(struct rollout_judge *j)
@@ -170,8 +169,6 @@ static void tick(struct rollout_run *run, const struct snapshot *s)
 	if (run->state.wants_promoted && !j->live.seq.is_promoted)
 		live_judge_promote(&j->live, run->state.production);
 	live_judge_tick(&j->live, s, (uint64_t)rollout_now_unix_ms(), told);
-	if (told->of[SEQ_CANARY].flows)
-		j->traffic_ms = now_ms;
 	if (told->skip == LIVE_TOLD)
 		sample(run, told);
 	free(told);
@@ -187,7 +184,7 @@ static enum rollout_finding finding_of(const struct rollout_judge *j)
 	case SEQ_INCONCLUSIVE:
 		return ROLLOUT_INCONCLUSIVE;
 	default:
-		if (rollout_now_ms() - j->traffic_ms >= NOBODY_MS)
+		if (rollout_now_ms() - j->traffic_ms >= ROLLOUT_NOBODY_MS)
 			return ROLLOUT_NO_TRAFFIC;
 		return j->live.seq.verdict == SEQ_NOT_WORSE ? ROLLOUT_GOOD : ROLLOUT_UNKNOWN;
 	}
@@ -227,12 +224,27 @@ static bool is_to_begin(const struct rollout_run *run)
 	return run->state.wants_analysis || run->state.phase == ROLLOUT_STARTING;
 }
 
+/* At each look, whether the judge is fed or not. */
+static bool has_traffic(struct rollout_run *run, const struct snapshot *s)
+{
+	const struct snapshot_service *svc = snapshot_find_service(s, run->state.service);
+	uint64_t before = run->candidate_flows;
+	bool has_before = run->has_counted_flows;
+
+	run->has_counted_flows = true;
+	for (size_t i = 0; svc && i < svc->pool_count; i++)
+		if (!strcmp(svc->pools[i].name, run->state.candidate))
+			run->candidate_flows = svc->pools[i].counters.flows;
+	return has_before && run->candidate_flows > before;
+}
+
 void rollout_judge_follow(struct rollout_run *run, const struct snapshot *s)
 {
 	const struct rollout_state *state = &run->state;
 
 	if (!state->plan.analysis.has_kernel || state->plan.type == STRATEGY_ROLLING)
 		return;
+	run->look.has_traffic = has_traffic(run, s);
 	if (run->judge && run->judge->analyses != state->analyses) {
 		rollout_judge_free(run->judge);
 		run->judge = NULL;
@@ -245,6 +257,8 @@ void rollout_judge_follow(struct rollout_run *run, const struct snapshot *s)
 		run->judge->traffic_ms = rollout_now_ms();
 		return;
 	}
+	if (run->look.has_traffic)
+		run->judge->traffic_ms = rollout_now_ms();
 	tick(run, s);
 	run->look.kernel = finding_of(run->judge);
 	explain(&run->judge->live.seq, run->look.kernel_why, sizeof(run->look.kernel_why));

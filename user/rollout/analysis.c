@@ -32,15 +32,42 @@ static bool is_watched(const struct rollout_state *s)
 	}
 }
 
-bool rollout_is_idle(const struct rollout_state *s)
+/* At 0 % nobody is expected; an analysis needs somebody all the same (targets). */
+static bool is_traffic_expected(const struct rollout_state *s)
 {
 	const struct rollout_share *candidate = rollout_find(&s->found, s->candidate);
 
-	if (s->finding != ROLLOUT_NO_TRAFFIC || s->plan.analysis.is_dry_run)
+	if (s->plan.analysis.is_dry_run)
 		return false;
-	/* At 0 % nobody is expected; an analysis needs somebody all the same (targets). */
 	return s->stage == ROLLOUT_ANALYSE || s->plan.type == STRATEGY_ROLLING ||
 	       (candidate && candidate->ppm);
+}
+
+bool rollout_is_idle(const struct rollout_state *s)
+{
+	return is_traffic_expected(s) &&
+	       (s->finding == ROLLOUT_NO_TRAFFIC || s->unseen_ms == ROLLOUT_NOBODY_MS);
+}
+
+/* Of what nobody used nothing was learnt; it is known only afterwards, so it waits. */
+void rollout_pass_used(struct course *c)
+{
+	struct rollout_state *s = c->s;
+
+	if (s->plan.type == STRATEGY_ROLLING || !s->plan.analysis.has_kernel ||
+	    !is_traffic_expected(s)) {
+		rollout_pass(c, !rollout_is_idle(s));
+		return;
+	}
+	if (s->finding != ROLLOUT_NO_TRAFFIC)
+		rollout_add_ms(&s->unseen_ms, c->passed_ms);
+	if (s->unseen_ms > ROLLOUT_NOBODY_MS)
+		s->unseen_ms = ROLLOUT_NOBODY_MS;
+	if (c->look->has_traffic && s->finding != ROLLOUT_NO_TRAFFIC) {
+		rollout_add_ms(&s->stage_ms, s->unseen_ms);
+		s->unseen_ms = 0;
+	}
+	rollout_pass(c, false);
 }
 
 void rollout_forget_findings(struct rollout_state *s)
@@ -136,7 +163,7 @@ static void count_idle(struct course *c)
 	struct rollout_state *s = c->s;
 	uint64_t deadline_ms = s->plan.analysis.deadline_ms;
 
-	if (s->finding != ROLLOUT_NO_TRAFFIC)
+	if (s->finding != ROLLOUT_NO_TRAFFIC && !rollout_is_idle(s))
 		s->idle_ms = 0;
 	if (!is_waiting_for_traffic(s))
 		return;

@@ -59,6 +59,8 @@ void rollout_watch(struct course *c);
 void rollout_ask_for_analysis(struct rollout_state *s);
 /* There is nobody to hold for: time does not count. */
 bool rollout_is_idle(const struct rollout_state *s);
+/* As rollout_pass(), of time that counts where the candidate is used. */
+void rollout_pass_used(struct course *c);
 void rollout_forget_findings(struct rollout_state *s);
 
 /* ---- the course; true: it went on, look again ---- */

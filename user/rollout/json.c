@@ -51,6 +51,9 @@ static const struct field state_fields[] = {
 	FIELD(rollout_state, is_batch_waived, FIELD_BOOL),
 };
 
+/* Those of before have none: nothing of it is lost with them. */
+static const struct field unseen_fields[] = {FIELD(rollout_state, unseen_ms, FIELD_U64)};
+
 static const struct field question_fields[] = {
 	FIELD(rollout_question, number, FIELD_U64),
 	FIELD_OF_ENUM(rollout_question, at, STRATEGY_MOMENT_MAX),
@@ -104,6 +107,7 @@ struct json_t *rollout_to_json(const struct rollout_state *s)
 	json_t *json = fields_put(FIELDS(state_fields), s);
 	int error = json_object_set_new(json, "version", json_integer(VERSION));
 
+	error |= json_object_set_new(json, "traffic", fields_put(FIELDS(unseen_fields), s));
 	error |= json_object_set_new(json, "plan", plan_to_json(&s->plan));
 	error |= json_object_set_new(json, "question",
 				     fields_put(FIELDS(question_fields), &s->question));
@@ -172,7 +176,7 @@ static int check_state(const struct rollout_state *s)
 		return -EINVAL;
 	if (s->cause == ROLLOUT_BY_STEP && phase != ROLLOUT_STEPPING)
 		return -EINVAL;
-	if (phase == ROLLOUT_STARTING && s->step)
+	if ((phase == ROLLOUT_STARTING && s->step) || s->unseen_ms > ROLLOUT_NOBODY_MS)
 		return -EINVAL;
 	return has_steps == !*s->candidate || !*s->production ? -EINVAL : 0;
 }
@@ -182,6 +186,8 @@ static int read_state(const json_t *json, struct rollout_state *out)
 	char *bytes = (char *)out;
 	int error = fields_get(FIELDS(state_fields), json, out);
 
+	if (!error && json_object_get(json, "traffic"))
+		error = fields_get(FIELDS(unseen_fields), json_object_get(json, "traffic"), out);
 	if (!error)
 		error = fields_get(FIELDS(question_fields), json_object_get(json, "question"),
 				   &out->question);

@@ -258,7 +258,7 @@ static bool analyse(struct course *c)
 	uint64_t limit_ms = step ? step->hold_ms : 0;
 	bool is_good = !step || !step->analysis_ms || s->finding == ROLLOUT_GOOD;
 
-	rollout_pass(c, !rollout_is_idle(s));
+	rollout_pass_used(c);
 	if (s->stage_ms >= limit_ms && !is_good)
 		rollout_add_ms(&limit_ms, step->analysis_ms);
 	if (s->stage_ms < limit_ms) {

@@ -20,7 +20,7 @@ enum rollout_phase rollout_phase_of(const struct rollout_state *s)
 void rollout_enter(struct rollout_state *s, enum rollout_stage stage)
 {
 	s->stage = stage;
-	s->stage_ms = 0;
+	s->stage_ms = s->unseen_ms = 0;
 	s->question = (struct rollout_question){0};
 	s->reply = ROLLOUT_NO_REPLY;
 	s->is_refused = false;

@@ -8,7 +8,9 @@
  *   - the candidate's weight is 0, what a step or ramp says, or 100 %: nobody else's choice is ever made.
  *     100 % is all that production has: pools that are not of this rollout keep their weights
  *   - once aborting, the candidate is wanted at exactly 0 (the primary has everything), whatever comes
- *   - no step is skipped or done twice, and hold times do not count while nobody looked
+ *   - no step is skipped or done twice, and hold times do not count while nobody looked, nor before the
+ *     candidate has got a flow: what passes between two flows counts with the second, ROLLOUT_NOBODY_MS
+ *     of it at most
  *   - a split that this rollout did not make pauses it and is left alone; abort and resume then act
  *     upon it knowingly
  *   - an ended rollout wants nothing any more
@@ -29,6 +31,7 @@
 #define ROLLOUT_ACTOR_LEN    64
 #define ROLLOUT_BACKENDS_MAX 256 /* rolling: of the primary */
 #define ROLLOUT_ASK_AGAIN_MS 10000
+#define ROLLOUT_NOBODY_MS    10000 /* without a flow on the candidate: no traffic */
 
 enum rollout_phase {
 	ROLLOUT_STARTING,     /* the hook before anything */
@@ -123,6 +126,8 @@ struct rollout_state {
 	uint32_t step;		   /* rolling: batch */
 	enum rollout_stage stage;
 	uint64_t stage_ms; /* looked at so far; survives a restart */
+	/* Since the candidate's last flow, and not in stage_ms. */
+	uint64_t unseen_ms;
 	/* Since analysis could begin, its initial delay included; without traffic since. */
 	uint64_t analysed_ms, idle_ms;
 	uint32_t bad_looks, unanswered_looks;
@@ -167,7 +172,8 @@ struct rollout_look {
 	struct rollout_split split;
 	uint32_t epoch;
 	char actor[ROLLOUT_ACTOR_LEN]; /* who made it, for people: "weight by root (reason)" */
-	enum rollout_finding kernel;   /* ROLLOUT_UNKNOWN where no analysis runs */
+	bool has_traffic; /* the candidate got flows since the look before; asked of kernel analyses alone */
+	enum rollout_finding kernel; /* ROLLOUT_UNKNOWN where no analysis runs */
 	char kernel_why[ROLLOUT_WHY_LEN];
 	/* A look at metrics that was finished since the look before. */
 	bool has_metrics;

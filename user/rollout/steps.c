@@ -14,6 +14,14 @@ static const char *wait_text(const struct rollout_state *s)
 	return rollout_is_idle(s) ? ": there is no traffic" : "";
 }
 
+static void pass_used(struct course *c)
+{
+	if (c->s->is_want_made)
+		rollout_pass_used(c);
+	else
+		rollout_pass(c, false);
+}
+
 static bool gate(struct course *c)
 {
 	rollout_pass(c, true);
@@ -41,7 +49,7 @@ static bool ramp(struct course *c)
 {
 	struct rollout_state *s = c->s;
 
-	rollout_pass(c, s->is_want_made && !rollout_is_idle(s));
+	pass_used(c);
 	rollout_aim(s);
 	if (!s->is_want_made || s->stage_ms < step_of(s)->ramp_ms) {
 		rollout_wait(s, "ramps to %g %%%s", step_of(s)->weight_ppm / PPM_PER_PERCENT,
@@ -56,7 +64,7 @@ static bool hold(struct course *c)
 {
 	struct rollout_state *s = c->s;
 
-	rollout_pass(c, s->is_want_made && !rollout_is_idle(s));
+	pass_used(c);
 	if (!s->is_want_made || s->stage_ms < step_of(s)->hold_ms) {
 		rollout_wait(s, "holds%s", wait_text(s));
 		return false;
@@ -72,7 +80,7 @@ static bool analyse(struct course *c)
 	struct rollout_state *s = c->s;
 	uint64_t limit_ms = step_of(s)->analysis_ms;
 
-	rollout_pass(c, s->is_want_made && !rollout_is_idle(s));
+	pass_used(c);
 	if (limit_ms && s->finding != ROLLOUT_GOOD && s->stage_ms < limit_ms) {
 		rollout_wait(s, "waits for a good finding%s", wait_text(s));
 		return false;
