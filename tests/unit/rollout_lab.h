@@ -26,6 +26,7 @@ struct lab {
 	struct rollout_notes notes;
 	char why[ROLLOUT_WHY_LEN];
 	bool is_stuck; /* shifts and drains fail */
+	uint64_t seed; /* of its release */
 	struct rollout_backend backends[ROLLOUT_BACKENDS_MAX];
 	bool answers; /* each question with yes */
 };
@@ -66,6 +67,7 @@ static inline int lab_begin_of(struct lab *l, const struct model_strategy *plan)
 				  .primary = "blue",
 				  .strategy = plan,
 				  .split = l->look.split,
+				  .seed = l->seed,
 				  .now_unix_ms = 1700000000000};
 
 	return rollout_begin(&l->s, &b, l->why);
@@ -93,6 +95,8 @@ static inline void lab_make(struct lab *l)
 	if (l->is_stuck || rollout_has_ended(l->s.phase))
 		return;
 	l->look.split = l->s.want;
+	if (l->s.wants_seed && !*l->look.seed_refusal)
+		l->look.seed = l->s.seed;
 	for (size_t i = 0; i < l->look.backend_count; i++)
 		l->backends[i].is_drained = is_wanted_drained(l, l->backends[i].name);
 }

@@ -103,6 +103,7 @@ static void random_world(struct watch *w)
 		{"green", 0}, {"blue", ALL - old - eu}, {"old", old}, {"eu", eu}};
 
 	set_split(&w->lab.look.split, "blue", 4, of);
+	w->lab.seed = below(3);
 	w->lab.look.backend_count = BACKENDS;
 	for (int i = 0; i < BACKENDS; i++) {
 		struct rollout_backend *b = &w->lab.backends[i];
@@ -179,6 +180,7 @@ static void look_around(struct watch *w)
 	struct lab *l = &w->lab;
 
 	l->look.is_loaded = !one_in(20);
+	strcpy(l->look.seed_refusal, one_in(10) ? "no" : "");
 	l->look.passed_ms = below(2000);
 	find_something(w);
 	answer(w);
@@ -300,6 +302,10 @@ static void check_flags(const struct watch *w)
 	}
 	if (s->wants_reset)
 		assert_int_equal(s->phase, ROLLOUT_ROLLING_BACK);
+	if (!s->wants_seed)
+		return;
+	assert_int_equal(s->phase, ROLLOUT_STARTING);
+	assert_int_equal(ppm_in(&s->found, s->found.primary), ALL); /* it moves nobody */
 }
 
 /* ---- a course ---- */

@@ -139,7 +139,9 @@ static void says_what_happens_and_what_can_be_done(void **state)
 	       "why        holds at 10 % while the analysis watches\n",
 	       "waits      4m12s left of 10m00s [###########---------]\n",
 	       "steps      +1% +5% >10% .pause .25% .analysis .50% .100% \n",
-	       "this one: 10 %, hold 10m00s\n", "finding    unknown: not enough is known yet\n",
+	       "this one: 10 %, hold 10m00s\n",
+	       "seed       18364758544493064720, of this release\n",
+	       "finding    unknown: not enough is known yet\n",
 	       "kernel     continue (failures), 348 looks; failed 74/12034 : 37/11987\n",
 	       "  worse    [#############-------] log e 3.1, aborts at 4.6\n",
 	       "failures        0.61 : 0.31 %     worse 3.1/4.6  fine 0.4/4.6\n", "proven fine\n",
@@ -165,6 +167,7 @@ static void says_why_it_waits(void **state)
 	       "backends   2 of 6 upgraded [######--------------]; drained: 10.0.0.13:8080\n",
 	       "[2001:db8:1:2:3:4:5:6]:8080");
 	assert_null(strstr(text, "nan"));
+	assert_null(strstr(text, "seed"));
 	free(text);
 	text = screen_of("foreign", 0, true);
 	EXPECT(text, "phase      paused (foreign), step 3/8", "canary 10 -> 7 % by weight (anna)",
@@ -179,8 +182,8 @@ static void says_how_it_ended(void **state)
 	(void)state;
 	EXPECT(text, "phase      aborted, step 2/8, candidate at 0 %\n",
 	       "why        worse: failures, 0.61 % against 0.31 % (log e 4.8 of 4.6)\n",
-	       "steps      +1% x5% .10%", "finding    bad\n", "serin rollout report web",
-	       "serin rollout retry web");
+	       "steps      +1% x5% .10%", "seed       18364758544493064720, as before it\n",
+	       "finding    bad\n", "serin rollout report web", "serin rollout retry web");
 	free(text);
 	text = screen_of("promoted", 0, true);
 	EXPECT(text, "phase      promoted, step 8/8, candidate at 100 %\n", "+50% +100%",
@@ -382,11 +385,12 @@ static void a_record_has_pictures(void **state)
 	assert_int_equal(count_of(html, "class=\"event\""), 5 * 5);
 	EXPECT(html, "Weight of each pool", "Failures per second", "class=\"bound\"", "4.8 of 4.6",
 	       "no answer within 500 ms", "\u2716 ended here",
+	       "18364758544493064720, as before it",
 	       "<title>web: v2.4.1 "
 	       "aborted</title>");
 	EXPECT(md, "### \u274c web: release v2.4.1 aborted\n",
 	       "**worse&#58; failures, 0.61 % against 0.31 % \\(log e 4.8 of 4.6\\)**\n",
-	       "| failures | 0.61 | 0.31 | 1.97 | 4.8 of 4.6 |",
+	       ", seed 18364758544493064720, as before it", "| failures | 0.61 | 0.31 | 1.97 | 4.8 of 4.6 |",
 	       "| page | rollback | no | 2084 ms |");
 	free(html);
 	free(md);

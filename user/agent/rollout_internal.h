@@ -131,6 +131,10 @@ bool rollout_wants_shift(const struct rollout_run *run);
 bool rollout_wants_back(const struct rollout_run *run);
 /* 0; 1: it was made so; -EAGAIN: soon again. */
 int rollout_make_split(struct rollout_run *run);
+/* Is another seed wanted than the service has? */
+bool rollout_wants_seed(const struct rollout_run *run);
+/* What became of it the next look tells, soon. */
+int rollout_make_seed(struct rollout_run *run);
 /* Drains, and flows that are to end. */
 int rollout_make_rest(struct rollout_run *run, const struct snapshot *s);
 

@@ -7,7 +7,7 @@
 
 #include "agent/rollout_internal.h"
 
-#define TURNS_MAX 3 /* a look, a shift, and a look at what became of it */
+#define TURNS_MAX 4 /* a look and a seed, a look and a shift, and looks at what became of it */
 
 __attribute__((format(printf, 3, 4))) static int refuse(int err, char *why, const char *format, ...)
 {
@@ -171,8 +171,10 @@ static int look_at(struct rollouts *r, const struct rollouts_order *order, struc
 		err = refuse(-ENOENT, why, "no service \"%.40s\" is loaded", order->service);
 	else
 		rollout_split_of(svc, &b->split);
-	if (svc)
+	if (svc) {
 		b->epoch = svc->epoch;
+		b->seed = model_release_seed(svc->file_seed, order->release);
+	}
 	snapshot_free(s);
 	return err;
 }

@@ -112,6 +112,7 @@ static void see(struct rollout_run *run, const struct snapshot *s,
 	if (svc->epoch != run->state.epoch)
 		rollout_actor_of(&svc->last, run->look.actor);
 	run->look.epoch = svc->epoch;
+	run->look.seed = svc->seed;
 	if (run->state.plan.type == STRATEGY_ROLLING)
 		see_backends(run, svc);
 	rollout_flows_look(run);

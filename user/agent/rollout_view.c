@@ -159,6 +159,17 @@ static size_t backends_of(const struct rollout_state *state, const struct snapsh
 	return state->done_count;
 }
 
+/* As text: numbers of JSON readers may have 53 bits. */
+static int add_seed(json_t *view, const struct rollout_state *s)
+{
+	bool is_own = s->has_seed && s->found_seed == s->seed;
+
+	return json_object_update_new(
+		view, json_pack("{s:o, s:b}", "seed",
+				json_sprintf("%llu", (unsigned long long)s->found_seed),
+				"is_own_seed", is_own));
+}
+
 json_t *rollout_view_json(struct rollout_run *run, const struct snapshot *s)
 {
 	const struct rollout_state *state = &run->state;
@@ -174,7 +185,7 @@ json_t *rollout_view_json(struct rollout_run *run, const struct snapshot *s)
 		"kernel", rollout_judge_json(run), "metrics", metrics_json(run), "question",
 		rollout_question_json(run), "transitions", run->transitions);
 
-	if (!view || !more || json_object_update(view, more)) {
+	if (!view || !more || json_object_update(view, more) || add_seed(view, state)) {
 		json_decref(view);
 		view = NULL;
 	}

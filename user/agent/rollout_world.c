@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Makes the world as a rollout wants it: the split first, then which backends take new flows. */
+/* Makes the world as a rollout wants it: seed and split first, then which backends take new flows. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +169,44 @@ int rollout_make_split(struct rollout_run *run)
 	err = change_end(&c, err);
 	/* made, or another one's: what is so now is seen at once */
 	return !err || err == -ESTALE ? 1 : 0;
+}
+
+/* ---- the seed ---- */
+
+bool rollout_wants_seed(const struct rollout_run *run)
+{
+	return run->state.wants_seed && !run->has_left;
+}
+
+/* The next look hears of it, and the rollout goes on without. */
+static void refuse_seed(struct rollout_run *run, const char *why)
+{
+	snprintf(run->look.seed_refusal, sizeof(run->look.seed_refusal), "%s", why);
+	rollout_run_trouble(run, NULL);
+}
+
+int rollout_make_seed(struct rollout_run *run)
+{
+	struct change c;
+	int err = change_begin(&c, run);
+
+	if (err) {
+		if (err != -EAGAIN)
+			refuse_seed(run, strerror(-err));
+		return err;
+	}
+
+	const struct dataplane_seed_request request = {
+		.service = run->state.service,
+		.seed = run->state.seed,
+		.expect_epoch = run->state.epoch,
+		.author = *author(&c, "its seed"),
+	};
+
+	err = change_end(&c, dataplane_set_seed(c.dp, &request));
+	if (err && err != -ESTALE)
+		refuse_seed(run, run->trouble);
+	return 1;
 }
 
 /* ---- backends ---- */

@@ -260,6 +260,14 @@ static void put_steps(struct screen *s)
 					   text));
 }
 
+static void put_seed(struct screen *s)
+{
+	char seed[VIEW_TEXT_LEN];
+
+	if (s->limits->backends == SCREEN_BACKENDS_ALL && *view_seed(s->view, seed))
+		screen_put(s, SCREEN_PLAIN, "seed", "%s", seed);
+}
+
 static void put_batches(struct screen *s)
 {
 	const json_t *b = json_object_get(s->view, "batches"), *backend;
@@ -355,6 +363,7 @@ static int write_all(struct screen *s)
 	put_question(s);
 	put_hold(s);
 	put_steps(s);
+	put_seed(s);
 	put_batches(s);
 	fputc('\n', s->out);
 	error = screen_put_tree(s);

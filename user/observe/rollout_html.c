@@ -106,6 +106,7 @@ static void put_facts(FILE *out, const json_t *r)
 	put_fact(out, "Candidate", view_text(r, "candidate"));
 	put_fact(out, "Production", view_text(r, "production"));
 	put_fact(out, "Baseline", view_text(r, "baseline"));
+	put_fact(out, "Seed", view_seed(r, text));
 	put_fact(out, "Begun", view_time(began, text));
 	put_fact(out, "By", view_text(r, "who"));
 	put_fact(out, "Reason", view_text(r, "reason"));

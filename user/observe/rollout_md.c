@@ -57,6 +57,10 @@ static void put_head(FILE *out, const json_t *r)
 	}
 	if (ended)
 		fprintf(out, ", took %s", view_duration(ended - began, text));
+	if (*view_seed(r, text)) {
+		fputs(", seed ", out);
+		markup_put_md(out, text);
+	}
 	if (*view_text(r, "reason")) {
 		fputs(": ", out);
 		markup_put_md(out, view_text(r, "reason"));

@@ -180,6 +180,18 @@ const char *view_role(const json_t *view, const json_t *pool, char buf[VIEW_TEXT
 	return buf;
 }
 
+const char *view_seed(const json_t *view, char buf[VIEW_TEXT_LEN])
+{
+	bool is_own = json_is_true(json_object_get(view, "is_own_seed"));
+	const char *seed = view_text(view, "seed");
+
+	*buf = '\0';
+	if (*seed && strcmp(view_text(view, "type"), "rolling"))
+		snprintf(buf, VIEW_TEXT_LEN, "%.20s, %s", seed,
+			 is_own ? "of this release" : "as before it");
+	return buf;
+}
+
 const char *view_metric(const json_t *detail, char buf[VIEW_TEXT_LEN])
 {
 	double min = view_real(detail, "min"), max = view_real(detail, "max");

@@ -125,6 +125,8 @@ int rollout_begin(struct rollout_state *s, const struct rollout_begin *b, char w
 		snprintf(why, ROLLOUT_WHY_LEN, "out of memory");
 		return -ENOMEM;
 	}
+	s->has_seed = s->plan.type != STRATEGY_ROLLING && s->plan.step_count;
+	s->seed = b->seed;
 	if (check_roles(s, b, why)) {
 		rollout_fini(s);
 		return -EINVAL;

@@ -51,6 +51,12 @@ void rollout_aim(struct rollout_state *s);
 /* Somebody else's split pauses it. */
 void rollout_see(struct course *c);
 
+/* ---- seed.c ---- */
+
+/* The service has the release's seed, or is not to: then why, to be added to what is said, or "".
+ * Otherwise it wants it. */
+bool rollout_may_begin(struct course *c, char why[ROLLOUT_WHY_LEN]);
+
 /* ---- analysis.c ---- */
 
 bool rollout_has_analysis(const struct model_strategy *plan);

@@ -54,6 +54,14 @@ static const struct field state_fields[] = {
 /* Those of before have none: nothing of it is lost with them. */
 static const struct field unseen_fields[] = {FIELD(rollout_state, unseen_ms, FIELD_U64)};
 
+/* Not in what was kept before there were any. */
+static const struct field seed_fields[] = {
+	FIELD(rollout_state, has_seed, FIELD_BOOL),
+	FIELD(rollout_state, seed, FIELD_U64),
+	FIELD(rollout_state, wants_seed, FIELD_BOOL),
+	FIELD(rollout_state, found_seed, FIELD_U64),
+};
+
 static const struct field question_fields[] = {
 	FIELD(rollout_question, number, FIELD_U64),
 	FIELD_OF_ENUM(rollout_question, at, STRATEGY_MOMENT_MAX),
@@ -108,6 +116,7 @@ struct json_t *rollout_to_json(const struct rollout_state *s)
 	int error = json_object_set_new(json, "version", json_integer(VERSION));
 
 	error |= json_object_set_new(json, "traffic", fields_put(FIELDS(unseen_fields), s));
+	error |= json_object_update_new(json, fields_put(FIELDS(seed_fields), s));
 	error |= json_object_set_new(json, "plan", plan_to_json(&s->plan));
 	error |= json_object_set_new(json, "question",
 				     fields_put(FIELDS(question_fields), &s->question));
@@ -188,6 +197,8 @@ static int read_state(const json_t *json, struct rollout_state *out)
 
 	if (!error && json_object_get(json, "traffic"))
 		error = fields_get(FIELDS(unseen_fields), json_object_get(json, "traffic"), out);
+	if (!error && json_object_get(json, "has_seed"))
+		error = fields_get(FIELDS(seed_fields), json, out);
 	if (!error)
 		error = fields_get(FIELDS(question_fields), json_object_get(json, "question"),
 				   &out->question);

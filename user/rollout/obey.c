@@ -272,6 +272,6 @@ int rollout_obey(struct rollout_state *s, enum rollout_command c, const char *wh
 	if (error)
 		return error;
 	rollout_ask_for_analysis(s);
-	s->wants_reset = false;
+	s->wants_reset = s->wants_seed = false;
 	return 0;
 }

@@ -146,6 +146,12 @@ struct rollout_state {
 	uint64_t wants;		    /* counts changes of want: a store's intent has this number */
 	bool is_want_made;	    /* the split was seen as wanted since */
 	bool is_adopting;	    /* after a retry: begins with what the next look finds */
+	/* Its clients are drawn with a seed of its own from before the first step on, if that moves nobody;
+	 * a retry has the same. */
+	bool has_seed; /* false: with whatever the service has */
+	uint64_t seed;
+	bool wants_seed;     /* the service is to have it now */
+	uint64_t found_seed; /* the service's, as last looked at */
 	struct rollout_question question;
 	uint64_t questions;	  /* so far */
 	enum rollout_reply reply; /* to the last one, not acted upon yet (in a pause, say) */
@@ -172,8 +178,10 @@ struct rollout_look {
 	struct rollout_split split;
 	uint32_t epoch;
 	char actor[ROLLOUT_ACTOR_LEN]; /* who made it, for people: "weight by root (reason)" */
-	bool has_traffic; /* the candidate got flows since the look before; asked of kernel analyses alone */
-	enum rollout_finding kernel; /* ROLLOUT_UNKNOWN where no analysis runs */
+	bool has_traffic; /* new flows of the candidate since the look before; for kernel analyses */
+	uint64_t seed;
+	char seed_refusal[ROLLOUT_WHY_LEN]; /* why it is not the one wanted; "": nobody said no */
+	enum rollout_finding kernel;	    /* ROLLOUT_UNKNOWN where no analysis runs */
 	char kernel_why[ROLLOUT_WHY_LEN];
 	/* A look at metrics that was finished since the look before. */
 	bool has_metrics;
@@ -224,6 +232,7 @@ struct rollout_begin {
 	const struct model_strategy *strategy;
 	struct rollout_split split; /* what runs now */
 	uint32_t epoch;
+	uint64_t seed; /* for this release: model_release_seed() */
 	int64_t now_unix_ms;
 };
 

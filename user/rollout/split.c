@@ -294,6 +294,7 @@ void rollout_see(struct course *c)
 
 	s->found = *is;
 	s->epoch = c->look->epoch;
+	s->found_seed = c->look->seed;
 	s->is_want_made = is_wanted;
 	if (s->plan.type == STRATEGY_ROLLING)
 		return;

@@ -18,15 +18,17 @@ static void take_reply(struct rollout_state *s, const struct rollout_look *look)
 static bool start(struct course *c)
 {
 	struct rollout_state *s = c->s;
+	char seed[ROLLOUT_WHY_LEN];
 
 	rollout_pass(c, true);
-	if (!s->is_want_made || !rollout_may(c, STRATEGY_AT_START))
+	if (!s->is_want_made || !rollout_may(c, STRATEGY_AT_START) || !rollout_may_begin(c, seed))
 		return false;
 	rollout_enter(s, ROLLOUT_GATE);
 	if (s->plan.type == STRATEGY_ROLLING)
 		rollout_go(s, ROLLOUT_STEPPING, c->notes, "batch 1");
 	else if (s->plan.step_count)
-		rollout_go(s, ROLLOUT_STEPPING, c->notes, "step 1 of %zu", s->plan.step_count);
+		rollout_go(s, ROLLOUT_STEPPING, c->notes, "step 1 of %zu%s", s->plan.step_count,
+			   seed);
 	else
 		rollout_go(s, ROLLOUT_PROMOTING, c->notes, "there are no steps");
 	return true;
@@ -71,6 +73,7 @@ void rollout_step(struct rollout_state *s, const struct rollout_look *look,
 	struct course c = {s, look, look->passed_ms, notes};
 
 	notes->count = 0;
+	s->wants_seed = false;
 	if (rollout_has_ended(s->phase))
 		return;
 	take_reply(s, look);
