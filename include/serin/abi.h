@@ -169,8 +169,8 @@ struct serin_service {
 	struct serin_hashing base;
 	__u64 forgot_jiffies; /* when a flow born before the base's first change went unremembered */
 	__u64 changed_ns; /* CLOCK_MONOTONIC: user space's last change of a choice; 0: settled */
-	__u64 file_seed;  /* user space's: what the file last applied says the seed is */
-	__u8 has_file_seed, pad2[15]; /* 0: not noted, and it says the live one */
+	__u64 file_seed, unsettled_ns; /* user space's: the file's; settles no sooner than that */
+	__u8 has_file_seed, pad2[7];   /* 0: not noted, and it is the live one */
 	/* and this for new flows by nat, and for tunnels */
 	__u64 host_filter[8]; /* serin_host_bit() of each backend's address: who may be one */
 	struct serin_tunnel tunnel;

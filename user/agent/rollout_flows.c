@@ -10,7 +10,8 @@
 /* Half of what an epoch in a flow counts to. */
 #define EPOCHS (SERIN_FLOW_EPOCH_MASK / 2)
 /* A flow is found with the first packet after its place began to move. So long they are waited for. */
-#define SEEN_MS 3000
+#define SEEN_MS	   3000
+#define REMEMBER_S 600u
 
 static void count_backend(struct rollout_run *run, const struct flow_view *flow)
 {
@@ -69,6 +70,29 @@ void rollout_flows_look(struct rollout_run *run)
 		return;
 	dataplane_each_flow(dp, see, run);
 	dataplane_close(dp);
+}
+
+/*
+ * Had the service settled amid a rollout, flows of the candidate born since would not be in the flow table,
+ * and none that is idle would be found. So for as long as somebody looks it does not.
+ */
+int rollout_flows_remember(struct rollout_run *run)
+{
+	const struct rollout_state *s = &run->state;
+	uint64_t now_ms = rollout_now_ms();
+	struct dataplane *dp;
+	int result;
+
+	if (s->plan.type == STRATEGY_ROLLING || s->plan.flows == STRATEGY_FLOWS_LEAVE ||
+	    (run->remembered_ms && now_ms < run->remembered_ms + REMEMBER_S * 1000 / 4))
+		return 0;
+	result = dataplane_open(run->all->dir, DATAPLANE_TRY_WRITE, &dp);
+	if (result)
+		return result == -EAGAIN ? result : 0;
+	if (!dataplane_remember_flows(dp, s->service, REMEMBER_S))
+		run->remembered_ms = now_ms;
+	dataplane_close(dp);
+	return 0;
 }
 
 /* 0, or -EAGAIN: somebody else writes. */

@@ -50,7 +50,8 @@ struct rollout_run {
 	char trouble[ROLLOUT_WHY_LEN]; /* what keeps the world from being as wanted; "": nothing */
 	bool is_reset_refused;	       /* flows of such a service cannot be reset: they are left */
 	bool is_taken_up;	       /* of an agent before this one, and not looked at yet */
-	bool has_left;		       /* its service was not there at the last look */
+	uint64_t remembered_ms; /* CLOCK_BOOTTIME: its flows are for some time from then on */
+	bool has_left;		/* its service was not there at the last look */
 	/* ---- asking ---- */
 	struct rollout_hooks question;
 	struct rollout_ask *metrics; /* under way */
@@ -142,6 +143,8 @@ int rollout_make_rest(struct rollout_run *run, const struct snapshot *s);
 
 /* Into the look, where it matters. */
 void rollout_flows_look(struct rollout_run *run);
+/* Sees to it that they can be told. 0, or -EAGAIN: soon again. */
+int rollout_flows_remember(struct rollout_run *run);
 /* Ends those that are to end. */
 int rollout_flows_reset(struct rollout_run *run);
 

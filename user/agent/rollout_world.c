@@ -278,7 +278,7 @@ int rollout_make_rest(struct rollout_run *run, const struct snapshot *s)
 	if (!svc || rollout_run_has_ended(run))
 		return 0;
 	if (run->state.plan.type != STRATEGY_ROLLING)
-		return rollout_flows_reset(run);
+		return rollout_flows_remember(run) || rollout_flows_reset(run);
 	for (size_t i = 0; i < svc->pool_count; i++)
 		if (!strcmp(svc->pools[i].name, run->state.production))
 			result = make_drains(run, &svc->pools[i]);

@@ -152,7 +152,7 @@ static int make_forward(struct rollouts *r)
 
 	for (struct rollout_run *run = r->runs; run; run = run->next) {
 		if (rollout_wants_shift(run) && run->kept_wants == run->state.wants &&
-		    rollout_make_split(run))
+		    (rollout_flows_remember(run) || rollout_make_split(run)))
 			result = -EAGAIN;
 		if (rollout_wants_seed(run) && rollout_make_seed(run))
 			result = -EAGAIN;

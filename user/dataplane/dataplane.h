@@ -331,14 +331,18 @@ typedef int flow_visitor(const struct flow_view *flow, void *arg);
 /* Visits every flow once (those that come or go meanwhile, perhaps). Ends at a non-zero. */
 int dataplane_each_flow(struct dataplane *dp, flow_visitor *visit, void *arg);
 /*
- * dataplane_reset_flows() - have a pool's flows that were born in an epoch or since end: their next packet
- * goes to a backend of the primary, which knows nothing of them and answers with a reset (of UDP: takes
- * over). A flow that has sent nothing since its place in the split began to move is not in the flow table
- * yet: whoever wants those, too, asks again. Of fullnat: -ENOTSUP, for its flows' ports are the backend's.
- * Returns how many there were, or -errno; says nothing.
+ * dataplane_reset_flows() - have a pool's flows that were born in an epoch or since end, idle ones as well:
+ * their next packet goes to a backend of the primary, which knows nothing of them and answers with a
+ * reset (of UDP: takes over). What their backend still sends reaches no client; with fullnat this host's
+ * kernel, whose address it comes for, answers it with a reset. Meant are those that the flow table knows,
+ * which is all of them if the service was not let settle meanwhile: dataplane_remember_flows().
+ * Returns how many living ones there were, or -errno; says nothing.
  */
 int dataplane_reset_flows(struct dataplane *dp, const char *service, const char *pool,
 			  uint32_t from_epoch);
+/* From now on for so long the service does not settle: each flow that changes of its split have made
+ * differ is remembered. 0 or -ENOENT. */
+int dataplane_remember_flows(struct dataplane *dp, const char *service, uint32_t seconds);
 const char *flow_state_name(enum serin_flow_state state);
 
 /* ---- events: what happened to packets that somebody should hear of ---- */

@@ -347,18 +347,35 @@ static void move_entry(const void *what, __u64 *key, __u64 *value)
 
 	if (!there || there == SERIN_FLOW_BUSY || serin_flow_service(there) != m->service ||
 	    backend >= m->dp->meta.max_backends || !m->is_from[backend] ||
-	    age > SERIN_FLOW_EPOCH_MASK / 2 || !dp_flow_is_alive(m->dp, seen, m->now_jiffies))
+	    age > SERIN_FLOW_EPOCH_MASK / 2)
 		return;
 	moved = (seen & ~(uint64_t)SERIN_FLOW_BACKEND_MASK) | m->to;
 	if (__sync_bool_compare_and_swap(value, seen, moved))
-		(*m->count)++;
+		*m->count += dp_flow_is_alive(m->dp, seen, m->now_jiffies);
 }
 
+static int move_in_sources(struct dataplane *dp, const struct dp_flows_move *m)
+{
+	struct dp_flow_table t;
+	int error = dp_source_table_open(dp, m->service, &t);
+
+	if (error)
+		return error;
+	each_entry(&t, move_entry, m);
+	dp_source_table_close(&t);
+	return 0;
+}
+
+/* Also those that have been idle for so long that they count as over: a connection's next packet follows
+ * its entry all the same. */
 int dp_flows_move(struct dataplane *dp, const struct dp_flows_move *m)
 {
 	struct dp_flow_table t;
-	int error = dp_mmap_flows(dp);
+	int error;
 
+	if (dp_has_sources(dp, m->service))
+		return move_in_sources(dp, m);
+	error = dp_mmap_flows(dp);
 	if (error)
 		return error;
 	t = table4(dp);

@@ -462,8 +462,8 @@ void dp_flows_forget(struct dataplane *dp, const uint8_t *is_gone);
 /* Frees the entries of services, by id, whose flows are over: one of them may be met again, by
  * another flow of the same client and port, when its service has settled and moves once more. */
 void dp_flows_forget_dead(struct dataplane *dp, const uint8_t *is_service, uint64_t now_jiffies);
-/* Living flows of a service that were born in an epoch or since, and have one of these backends (flags
- * by id), have another from their next packet on. Of the flow table alone. */
+/* Flows of a service that were born in an epoch or since, and have one of these backends (flags by id),
+ * have another from their next packet on; of fullnat with the source ports they have. */
 struct dp_flows_move {
 	const struct dataplane *dp;
 	uint32_t service;
@@ -471,7 +471,7 @@ struct dp_flows_move {
 	const uint8_t *is_from;
 	uint32_t to;
 	uint64_t now_jiffies;
-	size_t *count; /* receives how many there were */
+	size_t *count; /* receives how many living ones there were */
 };
 int dp_flows_move(struct dataplane *dp, const struct dp_flows_move *m);
 /* Sums the counters of all CPUs. */

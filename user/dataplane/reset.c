@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Who is to answer them, or -1: nobody of the primary can. */
 static int64_t find_answerer(const struct dataplane *dp, uint32_t service)
@@ -41,8 +42,6 @@ int dataplane_reset_flows(struct dataplane *dp, const char *service, const char 
 
 	if (slot < 0)
 		return -ENOENT;
-	if (dp_has_sources(dp, (uint32_t)id))
-		return -ENOTSUP;
 	to = find_answerer(dp, (uint32_t)id);
 	flags = calloc(dp->meta.max_backends + 1, 1);
 	if (to < 0 || !flags) {
@@ -65,4 +64,17 @@ int dataplane_reset_flows(struct dataplane *dp, const char *service, const char 
 		error = dp_flows_move(dp, &move);
 	free(flags);
 	return error ? error : count > INT_MAX ? INT_MAX : (int)count;
+}
+
+int dataplane_remember_flows(struct dataplane *dp, const char *service, uint32_t seconds)
+{
+	int64_t id = dp_service_find(dp, service);
+	struct timespec now;
+
+	if (id < 0)
+		return -ENOENT;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	dp->services[id].unsettled_ns =
+		((uint64_t)now.tv_sec + seconds) * 1000000000 + (uint64_t)now.tv_nsec;
+	return 0;
 }

@@ -46,7 +46,7 @@ static bool may_settle(const struct dataplane *dp, uint32_t service, uint64_t no
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-	if (!dp->info[service].name[0] || !svc->changed_ns ||
+	if (!dp->info[service].name[0] || !svc->changed_ns || now_ns < svc->unsettled_ns ||
 	    now_ns < svc->changed_ns + idle_s * 1000000000)
 		return false;
 	return !svc->forgot_jiffies ||
