@@ -142,3 +142,13 @@ rollout_turns() {
 rollout_shifts() {
 	rollout_ask services/web/rollout/record | jq -c '.candidate as $c | [.shifts[].after[$c]]'
 }
+
+# rollout_kept SQL: what the database says, rows as lines and columns apart by |.
+rollout_kept() {
+	/usr/bin/python3 - "$SERIN_STATE" "$1" <<-'END'
+		import sqlite3, sys
+		db = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True)
+		for row in db.execute(sys.argv[2]):
+		    print(*row, sep='|')
+	END
+}
