@@ -152,3 +152,39 @@ rollout_kept() {
 		    print(*row, sep='|')
 	END
 }
+
+# rollout_disk SIZE: one of its own for the state, until the lab ends. Sets ROLLOUT_DISK.
+rollout_disk() {
+	ROLLOUT_DISK=$LAB_TMP/state
+	mkdir "$ROLLOUT_DISK"
+	mount -t tmpfs -o "size=$1" tmpfs "$ROLLOUT_DISK"
+	# shellcheck disable=SC2154 # it is assigned there
+	trap 'status=$?; umount -l "$ROLLOUT_DISK"; (exit "$status"); lab_cleanup' EXIT
+}
+
+# rollout_fill_disk: until the agent, which has a rollout under way, says that nothing is kept.
+rollout_fill_disk() {
+	local said
+	said=$(rollout_said 'serin.db cannot be written: .*full')
+	! dd if=/dev/zero of="$ROLLOUT_DISK/rest" bs=4k 2>/dev/null || fail "the disk is endless"
+	lab_wait_for 20 eval "((\$(rollout_said 'serin.db cannot be written: .*full') > $said))"
+}
+
+# rollout_said PATTERN: how often the agent did.
+rollout_said() {
+	grep -c "$1" "$LAB_TMP/agent.log" || true
+}
+
+# rollout_refuses CODE PATTERN COMMAND [JSON MEMBERS]
+rollout_refuses() {
+	if rollout_do "${@:3}" >"$LAB_TMP/out"; then fail "it did: $(cat "$LAB_TMP/out")"; fi
+	expect "$(cat "$LAB_TMP/out")" "$(jq -r .error.code "$LAB_TMP/out")" "$1"
+	grep -q "$2" "$LAB_TMP/out" || fail "$(cat "$LAB_TMP/out")"
+}
+
+# rollout_is_kept RELEASE: all that the agent tells of it, and that it has ended.
+rollout_is_kept() {
+	[[ $(rollout_ask services/web/rollout/record | jq '.transitions | length') == "$(rollout_kept \
+		"SELECT count(*) FROM rollout_transition JOIN rollout ON rollout.id = rollout
+			WHERE release = '$1' AND ended_ms IS NOT NULL")" ]]
+}

@@ -11,7 +11,7 @@
 
 static void refuse(struct http_reply *reply, int error, const char *why)
 {
-	if (error == -ENODEV)
+	if (error == -ENODEV || error == -EROFS)
 		http_refuse(reply, 503, "unavailable", "%s", why);
 	else if (error == -ENOMEM)
 		http_refuse(reply, 503, "unavailable", "out of memory");

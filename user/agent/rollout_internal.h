@@ -101,6 +101,8 @@ struct snapshot *rollouts_snapshot(const struct rollouts *r);
 /* The one under way, else the newest; NULL: there is none. @id: 0, or that one */
 struct rollout_run *rollouts_find(struct rollouts *r, const char *service, int64_t id);
 void rollouts_add(struct rollouts *r, struct rollout_run *run);
+/* Takes it out and frees it. */
+void rollouts_remove(struct rollouts *r, struct rollout_run *run);
 
 /* ---- rollout_metrics.c ---- */
 
@@ -154,6 +156,8 @@ int rollout_flows_reset(struct rollout_run *run);
 void rollout_run_tell(struct rollout_run *run, enum store_rollout_part part, json_t *row);
 /* All that is new of all of them. */
 void rollouts_keep(struct rollouts *r);
+/* Can the database be written? Yes, too, where nobody wants one. */
+bool rollouts_can_keep(struct rollouts *r);
 /* Those of before. */
 int rollouts_load(struct rollouts *r);
 /* One that is kept, as it is kept; NULL: there is none such. */

@@ -133,6 +133,15 @@ void rollouts_keep(struct rollouts *r)
 	settle(r, !err);
 }
 
+bool rollouts_can_keep(struct rollouts *r)
+{
+	if (!keeper_keeps(r->keeper))
+		return true;
+	r->retry_ms = 0;
+	rollouts_keep(r); /* what waits needs more room than a probe */
+	return !r->retry_ms && !store_probe(keeper_store(r->keeper));
+}
+
 /* ---- from it ---- */
 
 static struct rollout_run *run_of(struct rollouts *r, const struct store_rollout *kept)

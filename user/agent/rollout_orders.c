@@ -47,6 +47,14 @@ static void turn_until(struct rollouts *r, const struct rollout_run *run, bool i
 	}
 }
 
+/* A candidate that an agent which restarts does not know of would keep its weight, and nobody looked. */
+static int refuse_unkept(char *why)
+{
+	return refuse(-EROFS, why,
+		      "the state database cannot be written (the agent's log says why), so that an "
+		      "agent that restarts would not know of this rollout: nothing was started");
+}
+
 /* ---- to one there is ---- */
 
 static int obey(struct rollout_run *run, enum rollout_command command, const char *who,
@@ -77,6 +85,8 @@ static int command(struct rollouts *r, const struct rollouts_order *order, json_
 			      "rollout %lld is not the one under way: that is %llu (%s)",
 			      (long long)order->id, (unsigned long long)run->state.id,
 			      run->state.release);
+	if (order->command == ROLLOUT_RETRY && !rollouts_can_keep(r))
+		return refuse_unkept(why);
 	read_who(order, who);
 	err = obey(run, order->command, who, order->reason, why);
 	if (err)
@@ -266,7 +276,17 @@ static int check(struct rollouts *r, const struct rollouts_order *order, char *w
 	if (!err)
 		rollout_fini(state);
 	free(state);
-	return err;
+	return err || rollouts_can_keep(r) ? err : refuse_unkept(why);
+}
+
+/* Room for a few bytes may be none for all of it. */
+static int keep_begin(struct rollouts *r, struct rollout_run *run, char *why)
+{
+	rollouts_keep(r);
+	if (!keeper_keeps(r->keeper) || !run->is_dirty)
+		return 0;
+	rollouts_remove(r, run);
+	return refuse_unkept(why);
 }
 
 static int start(struct rollouts *r, const struct rollouts_order *order, json_t **out, char *why)
@@ -289,6 +309,9 @@ static int start(struct rollouts *r, const struct rollouts_order *order, json_t 
 		return err;
 	strcpy(run->who, who);
 	note_begin(run, told);
+	err = keep_begin(r, run, why);
+	if (err)
+		return err;
 	turn_until(r, run, true);
 	snprintf(message, sizeof(message), "rollout %llu of %s began%s%.120s",
 		 (unsigned long long)run->state.id, run->state.release, *told ? ", " : "", told);

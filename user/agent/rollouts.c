@@ -74,6 +74,16 @@ void rollouts_add(struct rollouts *r, struct rollout_run *run)
 		r->last_id = (int64_t)run->state.id;
 }
 
+void rollouts_remove(struct rollouts *r, struct rollout_run *run)
+{
+	struct rollout_run **at = &r->runs;
+
+	while (*at != run)
+		at = &(*at)->next;
+	*at = run->next;
+	rollout_run_free(run);
+}
+
 static bool is_newest(struct rollouts *r, const struct rollout_run *run)
 {
 	for (const struct rollout_run *other = r->runs; other != run; other = other->next)

@@ -44,7 +44,8 @@ struct rollouts_order {
  * rollouts_order() - what has been done is in force, or on its way, when it returns
  * @out: {"rollout": VIEW, "message": TEXT}; @why: of an error
  * Returns 0; -ENOENT: no such service, rollout or strategy; -EINVAL: the order makes no sense; -ESTALE: it
- * does not in this phase, or the id is another one's; -ENODEV: nothing is loaded; -ENOMEM.
+ * does not in this phase, or the id is another one's; -ENODEV: nothing is loaded; -EROFS: it would begin, and
+ * cannot be kept; -ENOMEM.
  */
 int rollouts_order(struct rollouts *r, const struct rollouts_order *order, json_t **out,
 		   char why[ROLLOUT_WHY_LEN]);
