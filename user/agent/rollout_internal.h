@@ -116,6 +116,8 @@ struct rollout_run *rollout_run_new(struct rollouts *all);
 void rollout_run_free(struct rollout_run *run);
 /* One look, with all that was learnt since the one before. @s: NULL: nothing is loaded */
 void rollout_run_look(struct rollout_run *run, const struct snapshot *s);
+/* Of an agent before this one: what it did at the last and could not keep. Once. */
+void rollout_run_take_up(struct rollout_run *run, const struct snapshot *s);
 /* What a state told of itself: into the record, the log and to those who want to hear of it. */
 void rollout_run_note(struct rollout_run *run, const struct rollout_notes *notes);
 void rollout_split_of(const struct snapshot_service *svc, struct rollout_split *out);
@@ -132,6 +134,8 @@ void rollout_run_trouble(struct rollout_run *run, const char *format, ...)
 bool rollout_wants_shift(const struct rollout_run *run);
 /* Does it take the candidate back? That waits for nothing. */
 bool rollout_wants_back(const struct rollout_run *run);
+/* What the data plane is told of who made a split: the release, and what for. */
+void rollout_shift_reason(const struct rollout_run *run, const char *what, char *out, size_t size);
 /* 0; 1: it was made so; -EAGAIN: soon again. */
 int rollout_make_split(struct rollout_run *run);
 /* Is another seed wanted than the service has? */

@@ -204,36 +204,61 @@ static const struct snapshot_service *service_of(struct rollout_run *run, const 
 	return svc;
 }
 
+/* Was the split made so by this rollout, after all that is kept of it? */
+static bool is_own_shift(const struct rollout_run *run, const struct snapshot_service *svc)
+{
+	char own[sizeof(svc->last.reason)];
+
+	rollout_shift_reason(run, "", own, sizeof(own));
+	return svc->epoch != run->state.epoch && !strcmp(svc->last.actor, ROLLOUT_ACTOR) &&
+	       !strncmp(svc->last.reason, own, strlen(own));
+}
+
 /* A candidate is taken back before that is written down. Whoever was killed in between did so. */
 static bool was_taken_back(const struct rollout_run *run, const struct snapshot_service *svc)
 {
 	const struct snapshot_pool *candidate = pool_of(svc, run->state.candidate);
 	size_t len = strlen(svc->last.reason), end = strlen(ROLLOUT_BACK);
 
-	return svc->epoch != run->state.epoch && !strcmp(svc->last.actor, ROLLOUT_ACTOR) &&
-	       len >= end && !strcmp(svc->last.reason + len - end, ROLLOUT_BACK) && candidate &&
+	return len >= end && !strcmp(svc->last.reason + len - end, ROLLOUT_BACK) && candidate &&
 	       !candidate->weight_ppm && run->state.phase != ROLLOUT_ROLLING_BACK;
 }
 
+/* What an agent before this one did and could not write down. A weight of that kind is nobody else's: it
+ * goes on with what is kept. */
 static void take_up(struct rollout_run *run, const struct snapshot_service *svc)
 {
+	enum rollout_command command = run->state.phase == ROLLOUT_PROMOTED ? ROLLOUT_UNDO
+									    : ROLLOUT_ABORT;
 	struct rollout_notes notes = {};
 	char why[ROLLOUT_WHY_LEN];
 
 	run->is_taken_up = false;
-	if (was_taken_back(run, svc) &&
-	    !rollout_obey(&run->state, ROLLOUT_ABORT, "the agent before this one",
-			  "it was killed before it could say why", &notes, why))
+	if (!is_own_shift(run, svc))
+		return;
+	if (!was_taken_back(run, svc)) {
+		rollout_split_of(svc, &run->state.found);
+		run->state.is_want_made = false;
+	} else if (!rollout_obey(&run->state, command, "the agent before this one",
+				 "it was killed before it could say why", &notes, why)) {
+		run->state.ended_ms = 0;
 		rollout_run_note(run, &notes);
+	}
+}
+
+void rollout_run_take_up(struct rollout_run *run, const struct snapshot *s)
+{
+	const struct snapshot_service *svc = s ? snapshot_find_service(s, run->state.service)
+					       : NULL;
+
+	if (svc && run->is_taken_up)
+		take_up(run, svc);
 }
 
 void rollout_run_look(struct rollout_run *run, const struct snapshot *s)
 {
 	const struct snapshot_service *svc = service_of(run, s);
 	struct rollout_notes notes = {};
-
-	if (svc && run->is_taken_up)
-		take_up(run, svc);
 
 	run->look.passed_ms = pass(run);
 	run->look.is_loaded = false;

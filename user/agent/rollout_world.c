@@ -66,11 +66,14 @@ static int change_begin(struct change *c, struct rollout_run *run)
 	return err;
 }
 
+void rollout_shift_reason(const struct rollout_run *run, const char *what, char *out, size_t size)
+{
+	snprintf(out, size, "%.40s: %.36s", run->state.release, what);
+}
+
 static const struct dataplane_author *author(struct change *c, const char *what)
 {
-	const struct rollout_run *run = c->run;
-
-	snprintf(c->reason, sizeof(c->reason), "%.40s: %.36s", run->state.release, what);
+	rollout_shift_reason(c->run, what, c->reason, sizeof(c->reason));
 	c->author = (struct dataplane_author){
 		.actor = ROLLOUT_ACTOR, .reason = c->reason, .change = &c->account};
 	return &c->author;

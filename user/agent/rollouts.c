@@ -192,9 +192,11 @@ void rollouts_turn(struct rollouts *r)
 		return;
 	r->is_turning = true;
 	s = rollouts_snapshot(r);
-	for (struct rollout_run *run = r->runs; run; run = run->next)
+	for (struct rollout_run *run = r->runs; run; run = run->next) {
+		rollout_run_take_up(run, s);
 		if (!rollout_run_has_ended(run))
 			rollout_run_look(run, s);
+	}
 	is_busy |= make_back(r) != 0;
 	rollouts_keep(r);
 	is_busy |= make_forward(r) != 0;
