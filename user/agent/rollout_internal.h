@@ -37,6 +37,8 @@ struct rollout_run {
 	uint32_t first_epoch;	     /* flows with an earlier one are not of this rollout */
 	struct rollout_judge *judge; /* NULL: was never wanted */
 	json_t *transitions;	     /* all there were */
+	json_t *counted;	     /* counters of each pool at the start; NULL: not looked yet */
+	json_t *ended_pools;	     /* as they were when it ended; NULL: not kept */
 	/* ---- not kept yet ---- */
 	json_t *news[STORE_PART_MAX];
 	bool is_dirty;
@@ -145,6 +147,20 @@ int rollout_make_seed(struct rollout_run *run);
 /* Drains, and flows that are to end. */
 int rollout_make_rest(struct rollout_run *run, const struct snapshot *s);
 
+/* ---- rollout_pools.c ---- */
+
+/* Since the start. */
+struct rollout_counts {
+	uint64_t flows, failures;
+};
+struct rollout_counts rollout_counts_of(const struct rollout_run *run,
+					const struct snapshot_pool *pool);
+/* Each time: the first is the start. */
+void rollout_counts_look(struct rollout_run *run, const struct snapshot_service *svc);
+/* It has ended: its pools are told as they are now from now on. */
+void rollout_pools_freeze(struct rollout_run *run);
+json_t *rollout_pools_json(const struct rollout_run *run, const struct snapshot *s);
+
 /* ---- rollout_flows.c ---- */
 
 /* Into the look, where it matters. */
@@ -201,3 +217,6 @@ const struct seq_state *rollout_judge_state(const struct rollout_run *run);
 
 json_t *rollout_summary_json(const struct rollout_run *run);
 json_t *rollout_view_json(struct rollout_run *run, const struct snapshot *s);
+json_t *rollout_pools_now_json(const struct rollout_run *run, const struct snapshot *s);
+/* A pool of which nothing but its share is known. */
+json_t *rollout_share_json(const struct rollout_run *run, const struct rollout_share *share);

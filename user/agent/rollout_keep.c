@@ -30,8 +30,9 @@ static json_t *state_json(const struct rollout_run *run)
 {
 	json_t *state = rollout_to_json(&run->state);
 
-	return state ? json_pack("{s:o, s:I}", "rollout", state, "first_epoch",
-				 (json_int_t)run->first_epoch)
+	return state ? json_pack("{s:o, s:I, s:O?, s:O?}", "rollout", state, "first_epoch",
+				 (json_int_t)run->first_epoch, "counted", run->counted,
+				 "ended_pools", run->ended_pools)
 		     : NULL;
 }
 
@@ -144,6 +145,14 @@ bool rollouts_can_keep(struct rollouts *r)
 
 /* ---- from it ---- */
 
+/* NULL where it is not of that kind: a row of an older version has none. */
+static json_t *kept_json(const struct store_rollout *kept, const char *key, json_type type)
+{
+	json_t *json = json_object_get(kept->state, key);
+
+	return json && json_typeof(json) == type ? json_incref(json) : NULL;
+}
+
 static struct rollout_run *run_of(struct rollouts *r, const struct store_rollout *kept)
 {
 	struct rollout_run *run = rollout_run_new(r);
@@ -161,6 +170,8 @@ static struct rollout_run *run_of(struct rollouts *r, const struct store_rollout
 	run->state.id = (uint64_t)kept->id;
 	run->first_epoch =
 		(uint32_t)json_integer_value(json_object_get(kept->state, "first_epoch"));
+	run->counted = kept_json(kept, "counted", JSON_OBJECT);
+	run->ended_pools = kept_json(kept, "ended_pools", JSON_ARRAY);
 	snprintf(run->who, sizeof(run->who), "%s", kept->who);
 	snprintf(run->reason, sizeof(run->reason), "%s", kept->reason);
 	run->kept_wants = run->state.wants;

@@ -37,6 +37,8 @@ void rollout_run_free(struct rollout_run *run)
 	rollout_fini(&run->state);
 	json_decref(run->transitions);
 	json_decref(run->metrics_json);
+	json_decref(run->counted);
+	json_decref(run->ended_pools);
 	for (int part = 0; part < STORE_PART_MAX; part++)
 		json_decref(run->news[part]);
 	free(run->backends);
@@ -113,6 +115,7 @@ static void see(struct rollout_run *run, const struct snapshot *s,
 		rollout_actor_of(&svc->last, run->look.actor);
 	run->look.epoch = svc->epoch;
 	run->look.seed = svc->seed;
+	rollout_counts_look(run, svc);
 	if (run->state.plan.type == STRATEGY_ROLLING)
 		see_backends(run, svc);
 	rollout_flows_look(run);
@@ -186,8 +189,10 @@ void rollout_run_note(struct rollout_run *run, const struct rollout_notes *notes
 		if (rollout_has_ended(note->to))
 			rollout_hooks_tell(run, STRATEGY_AT_END, note->why);
 	}
-	if (notes->count && rollout_run_has_ended(run) && !run->state.ended_ms)
+	if (notes->count && rollout_run_has_ended(run) && !run->state.ended_ms) {
 		run->state.ended_ms = rollout_now_unix_ms();
+		rollout_pools_freeze(run);
+	}
 	run->is_dirty |= notes->count > 0;
 }
 

@@ -97,22 +97,32 @@ static json_t *backends_json(const struct snapshot_pool *pool)
 	return backends;
 }
 
-static json_t *pool_json(const struct rollout_state *s, const struct snapshot_pool *pool,
-			 uint64_t all_flows)
+/* What it can be called a share of; fewer flows tell nothing. */
+#define SHARE_FLOWS_MIN 100
+
+static json_t *share_json(const struct snapshot_pool *pool, uint64_t all_flows)
 {
-	const struct rollout_share *wanted = find(&s->want, pool->name);
 	double flows = (double)pool->counters.epoch_flows;
 
-	return json_pack("{s:s, s:s, s:o, s:f, s:o, s:I, s:I, s:o}", "name", pool->name, "role",
-			 role_of(s, pool->name), "wanted", percent(wanted), "weight",
-			 pool->weight_ppm / PPM_PER_PERCENT, "actual_share",
-			 all_flows ? json_real(100 * flows / (double)all_flows) : json_null(),
-			 "flows", (json_int_t)pool->counters.flows, "failures",
-			 (json_int_t)pool->counters.signals.failures, "backends",
-			 backends_json(pool));
+	return all_flows >= SHARE_FLOWS_MIN ? json_real(100 * flows / (double)all_flows)
+					    : json_null();
 }
 
-static json_t *pools_json(const struct rollout_run *run, const struct snapshot *s)
+static json_t *pool_json(const struct rollout_run *run, const struct snapshot_pool *pool,
+			 uint64_t all_flows)
+{
+	const struct rollout_state *s = &run->state;
+	struct rollout_counts counts = rollout_counts_of(run, pool);
+
+	return json_pack(
+		"{s:s, s:s, s:o, s:f, s:o, s:I, s:I, s:I, s:o}", "name", pool->name, "role",
+		role_of(s, pool->name), "wanted", percent(find(&s->want, pool->name)), "weight",
+		pool->weight_ppm / PPM_PER_PERCENT, "actual_share", share_json(pool, all_flows),
+		"share_of", (json_int_t)all_flows, "flows", (json_int_t)counts.flows, "failures",
+		(json_int_t)counts.failures, "backends", backends_json(pool));
+}
+
+json_t *rollout_pools_now_json(const struct rollout_run *run, const struct snapshot *s)
 {
 	const struct snapshot_service *svc = s ? snapshot_find_service(s, run->state.service)
 					       : NULL;
@@ -122,8 +132,17 @@ static json_t *pools_json(const struct rollout_run *run, const struct snapshot *
 	for (size_t i = 0; svc && i < svc->pool_count; i++)
 		flows += svc->pools[i].counters.epoch_flows;
 	for (size_t i = 0; svc && i < svc->pool_count; i++)
-		json_array_append_new(pools, pool_json(&run->state, &svc->pools[i], flows));
+		json_array_append_new(pools, pool_json(run, &svc->pools[i], flows));
 	return pools;
+}
+
+json_t *rollout_share_json(const struct rollout_run *run, const struct rollout_share *share)
+{
+	const struct rollout_state *s = &run->state;
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:n, s:n, s:n, s:[]}", "name", share->pool, "role",
+			 role_of(s, share->pool), "wanted", percent(find(&s->want, share->pool)),
+			 "weight", percent(share), "actual_share", "flows", "failures", "backends");
 }
 
 /* ---- what it found ---- */
@@ -181,9 +200,10 @@ json_t *rollout_view_json(struct rollout_run *run, const struct snapshot *s)
 		run->reason, "who", run->who, "candidate", state->candidate, "production",
 		state->production, "baseline", *state->baseline ? state->baseline : NULL, "finish",
 		strategy_finish_name(state->plan.finish), "steps", steps_json(&state->plan),
-		"pools", pools_json(run, s), "finding", rollout_finding_name(state->finding),
-		"kernel", rollout_judge_json(run), "metrics", metrics_json(run), "question",
-		rollout_question_json(run), "transitions", run->transitions);
+		"pools", rollout_pools_json(run, s), "finding",
+		rollout_finding_name(state->finding), "kernel", rollout_judge_json(run), "metrics",
+		metrics_json(run), "question", rollout_question_json(run), "transitions",
+		run->transitions);
 
 	if (!view || !more || json_object_update(view, more) || add_seed(view, state)) {
 		json_decref(view);

@@ -73,20 +73,22 @@ static void add_pool(struct screen *s, struct libscols_table *t, struct libscols
 		     const json_t *pool)
 {
 	const json_t *backends = json_object_get(pool, "backends"), *b;
-	int64_t flows = view_int(pool, "flows", 0), failures = view_int(pool, "failures", 0);
 	struct libscols_line *row = table_row(t, parent);
+	bool is_known = json_is_integer(json_object_get(pool, "flows"));
 	size_t up = 0, i;
-	char role[VIEW_TEXT_LEN];
+	char role[VIEW_TEXT_LEN], count[VIEW_TEXT_LEN];
 
 	json_array_foreach(backends, i, b) up += is_up(b);
 	set_text(s, row, 0, view_text(pool, "name"), 24);
 	set_text(s, row, 1, view_role(s->view, pool, role), 22);
-	table_set(row, 2, "%zu/%zu up", up, json_array_size(backends));
+	if (is_known)
+		table_set(row, 2, "%zu/%zu up", up, json_array_size(backends));
 	set_share(row, 3, view_real(pool, "wanted"));
 	set_share(row, 4, view_real(pool, "actual_share"));
-	table_set(row, 5, "%lld", (long long)flows);
-	table_set(row, 6, "%lld", (long long)failures); /* of a sample: no part of the flows */
-	if (!up)
+	table_set(row, 5, "%s", view_count(pool, "flows", count));
+	/* of a sample: no part of the flows */
+	table_set(row, 6, "%s", view_count(pool, "failures", count));
+	if (!up && is_known)
 		table_warn(row);
 	json_array_foreach(backends, i, b) if (s->limits->backends == SCREEN_BACKENDS_ALL ||
 					       (s->limits->backends == SCREEN_BACKENDS_BAD &&

@@ -125,16 +125,15 @@ static void put_pools(FILE *out, const json_t *r)
 	begin_table(out, "Pools", "Pool|Role|#Wanted %|#Actual %|#Flows|#Failed");
 	json_array_foreach(json_object_get(r, "pools"), i, pool)
 	{
-		char role[VIEW_TEXT_LEN];
+		char role[VIEW_TEXT_LEN], flows[VIEW_TEXT_LEN], failures[VIEW_TEXT_LEN];
 
 		fputs("<tr>", out);
 		put_cell(out, view_text(pool, "name"));
 		put_cell(out, view_role(r, pool, role));
 		put_number(out, view_real(pool, "wanted"));
 		put_number(out, view_real(pool, "actual_share"));
-		fprintf(out, "<td class=\"n\">%lld</td><td class=\"n\">%lld</td></tr>\n",
-			(long long)view_int(pool, "flows", 0),
-			(long long)view_int(pool, "failures", 0));
+		fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
+			view_count(pool, "flows", flows), view_count(pool, "failures", failures));
 	}
 	end_table(out);
 }

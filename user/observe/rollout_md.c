@@ -78,15 +78,15 @@ static void put_pools(FILE *out, const json_t *r)
 	      out);
 	json_array_foreach(json_object_get(r, "pools"), i, pool)
 	{
-		char role[VIEW_TEXT_LEN];
+		char role[VIEW_TEXT_LEN], flows[VIEW_TEXT_LEN], failures[VIEW_TEXT_LEN];
 
 		fputs("| ", out);
 		put_cell(out, view_text(pool, "name"));
 		put_cell(out, view_role(r, pool, role));
 		put_real(out, pool, "wanted", 1.0);
 		put_real(out, pool, "actual_share", 1.0);
-		fprintf(out, "%lld | %lld |\n", (long long)view_int(pool, "flows", 0),
-			(long long)view_int(pool, "failures", 0));
+		fprintf(out, "%s | %s |\n", view_count(pool, "flows", flows),
+			view_count(pool, "failures", failures));
 	}
 }
 

@@ -192,6 +192,15 @@ const char *view_seed(const json_t *view, char buf[VIEW_TEXT_LEN])
 	return buf;
 }
 
+const char *view_count(const json_t *of, const char *key, char buf[VIEW_TEXT_LEN])
+{
+	if (json_is_integer(json_object_get(of, key)))
+		snprintf(buf, VIEW_TEXT_LEN, "%lld", (long long)view_int(of, key, 0));
+	else
+		strcpy(buf, "-");
+	return buf;
+}
+
 const char *view_metric(const json_t *detail, char buf[VIEW_TEXT_LEN])
 {
 	double min = view_real(detail, "min"), max = view_real(detail, "max");

@@ -45,6 +45,8 @@ const char *view_time(int64_t at_ms, char buf[VIEW_TEXT_LEN]);
 const char *view_role(const json_t *view, const json_t *pool, char buf[VIEW_TEXT_LEN]);
 /* "1234, of this release": what clients are drawn with; "" where nobody is, or an older agent does not tell. */
 const char *view_seed(const json_t *view, char buf[VIEW_TEXT_LEN]);
+/* "12034"; "-": it is not known. */
+const char *view_count(const json_t *of, const char *key, char buf[VIEW_TEXT_LEN]);
 /* "0.012 (at most 0.02)": a metric's value and its bounds. */
 const char *view_metric(const json_t *detail, char buf[VIEW_TEXT_LEN]);
 
