@@ -13,7 +13,8 @@ cat >"$LAB_TMP/upgrade" <<-END
 	#!/bin/sh
 	n=\$(wc -l <$LAB_TMP/upgrades 2>/dev/null || echo 0)
 	[ "\$n" -ne 1 ] || [ -e $LAB_TMP/well ] || { echo "disk is full"; exit 1; }
-	echo "\$SERIN_MOMENT \$SERIN_KEY" >>$LAB_TMP/upgrades
+	echo "\$SERIN_BACKENDS" >>$LAB_TMP/upgrades
+	{ cat; echo; } >>$LAB_TMP/payloads
 END
 cat >"$LAB_TMP/tell" <<-END
 	#!/bin/sh
@@ -45,7 +46,10 @@ touch "$LAB_TMP/well"
 rollout_do resume >/dev/null
 rollout_until 60 promoted
 expect "backends, upgraded" "$(states)" '["up","up","up"]'
-expect "upgrades" "$(wc -l <"$LAB_TMP/upgrades")" 3
+expect "upgrades" "$(sort "$LAB_TMP/upgrades" | xargs)" \
+	"$(serin status -o json | jq -r '[.services[0].pools[] | select(.name == "stable").backends[] |
+		"\(.address):\(.port)"] | sort | join(" ")')"
+expect "backends in payloads" "$(jq -r '.backends[]' "$LAB_TMP/payloads")" "$(<"$LAB_TMP/upgrades")"
 load_stop "$load" "$LAB_TMP/load"
 
 has_heard() {

@@ -106,6 +106,24 @@ static void programs_are_told_of_what(void **state)
 	assert_non_null(strstr(lab_read("stdin"), "\"why\":\"errors & more\""));
 }
 
+static void programs_are_told_which_backends_are_meant(void **state)
+{
+	char *argv[] = {(char *)lab_program("hook", "echo \"$SERIN_BACKENDS\""), NULL};
+	struct strategy_hook hook = {.argv = argv, .timeout_ms = 60000};
+	json_t *payload = make_payload();
+	struct rollout_ask *a = NULL;
+
+	(void)state;
+	json_object_set_new(payload, "backends",
+			    json_pack("[s, s]", "10.0.0.11:8080", "[2001:db8::1]:80"));
+	forget();
+	assert_int_equal(rollout_ask_hook(lab_event, &hook, payload, note, &heard, &a), 0);
+	json_decref(payload);
+	while (!heard.answers)
+		lab_turn();
+	expect(true, 1, "10.0.0.11:8080 [2001:db8::1]:80");
+}
+
 static void programs_that_give_no_answer_are_asked_again(void **state)
 {
 	(void)state;
@@ -259,6 +277,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(programs_say_yes_and_no),
 		TEST(programs_are_told_of_what),
+		TEST(programs_are_told_which_backends_are_meant),
 		TEST(programs_that_give_no_answer_are_asked_again),
 		TEST(what_programs_say_is_made_fit_to_be_shown),
 		TEST(programs_that_are_not_there),

@@ -11,7 +11,7 @@
 #include "agent/job.h"
 #include "agent/rollout_verdict.h"
 
-#define VARIABLES      8 /* with NULL */
+#define VARIABLES      9 /* with NULL */
 #define NUMBER_LEN     24
 #define WEBHOOK_MARGIN 5000 /* ms after libcurl's own limit; it says more of what is wrong */
 
@@ -91,6 +91,27 @@ static const char *member_text(const json_t *payload, const char *name, char buf
 	return buf;
 }
 
+/* "10.0.0.11:8080 10.0.0.12:8080" */
+static int set_backends(const json_t *payload, struct ask_plan *p)
+{
+	json_t *backends = json_object_get(payload, "backends"), *name;
+	size_t i, size = 1;
+	char *text;
+	int err;
+
+	json_array_foreach(backends, i, name)
+		size += json_string_length(name) + 1;
+	text = calloc(1, size);
+	if (!text)
+		return -ENOMEM;
+	json_array_foreach(backends, i, name)
+		snprintf(text + strlen(text), size - strlen(text), "%s%s", i ? " " : "",
+			 json_string_value(name));
+	err = ask_set_variable(p->environment, VARIABLES, "SERIN_BACKENDS", text);
+	free(text);
+	return err;
+}
+
 static int make_environment(const json_t *payload, struct ask_plan *p)
 {
 	static const char *const known[][2] = {
@@ -108,6 +129,8 @@ static int make_environment(const json_t *payload, struct ask_plan *p)
 	for (size_t i = 0; !err && payload && i < sizeof(known) / sizeof(*known); i++)
 		err = ask_set_variable(p->environment, VARIABLES, known[i][0],
 				       member_text(payload, known[i][1], number));
+	if (!err && json_is_array(json_object_get(payload, "backends")))
+		err = set_backends(payload, p);
 	return err;
 }
 

@@ -17,18 +17,28 @@ static void make_key(const struct rollout_run *run, const char *what, char key[K
 		 what);
 }
 
+/* Those whose turn it is; NULL where batches are not the matter. */
+static json_t *backends_json(const struct rollout_state *s)
+{
+	json_t *names = s->plan.type == STRATEGY_ROLLING ? json_array() : NULL;
+
+	for (size_t i = 0; names && i < s->batch_count; i++)
+		json_array_append_new(names, json_string(s->batch[i]));
+	return names;
+}
+
 static json_t *payload(const struct rollout_run *run, enum strategy_moment at, const char *key,
 		       const char *why)
 {
 	const struct rollout_state *s = &run->state;
 
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "service",
-			 s->service, "release", s->release, "strategy", s->plan.name, "rollout",
-			 (json_int_t)s->id, "step", (json_int_t)rollout_step_number(s),
-			 "step_count", (json_int_t)s->plan.step_count, "moment",
-			 strategy_moment_name(at), "key", key, "phase",
-			 rollout_phase_name(s->phase), "candidate", s->candidate, "production",
-			 s->production, "why", why);
+	return json_pack(
+		"{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o*}", "service",
+		s->service, "release", s->release, "strategy", s->plan.name, "rollout",
+		(json_int_t)s->id, "step", (json_int_t)rollout_step_number(s), "step_count",
+		(json_int_t)s->plan.step_count, "moment", strategy_moment_name(at), "key", key,
+		"phase", rollout_phase_name(s->phase), "candidate", s->candidate, "production",
+		s->production, "why", why, "backends", backends_json(s));
 }
 
 static void record(struct rollout_run *run, const struct strategy_hook *hook, const char *key,
