@@ -315,3 +315,16 @@ void live_judge_promote(struct live_judge *j, const char *old_primary)
 	set_name(j->roles.pool[SEQ_STABLE], "");
 	j->at_ms = 0;
 }
+
+void live_judge_counted(const struct live_judge *j, enum seq_role role, struct serin_signals *to,
+			struct serin_histograms *times)
+{
+	const struct live_counts *last = &j->last[role];
+
+	*to = (struct serin_signals){.handshakes = last->flows,
+				     .failures = last->failures,
+				     .resets_after_data = last->resets};
+	memset(times, 0, sizeof(*times));
+	for (int i = 0; i < SEQ_LATENCY_MAX; i++)
+		times->of[latency_of[i]] = last->latency[i];
+}

@@ -21,6 +21,7 @@
 
 #include "judge/seq_judge.h"
 
+struct serin_signals;
 struct snapshot;
 
 /*
@@ -130,3 +131,8 @@ void live_judge_tick(struct live_judge *j, const struct snapshot *s, uint64_t no
  * it if that still gets a little, and against what there is counted of it if it does not (of failures:
  * latencies change with the load). Counts from the next tick on. */
 void live_judge_promote(struct live_judge *j, const char *old_primary);
+
+/* live_judge_counted() - what had been counted of a pool, as counters that say the same: for those who go
+ * on counting themselves. */
+void live_judge_counted(const struct live_judge *j, enum seq_role role, struct serin_signals *to,
+			struct serin_histograms *times);
