@@ -99,8 +99,7 @@ static int set_backends(const json_t *payload, struct ask_plan *p)
 	char *text;
 	int err;
 
-	json_array_foreach(backends, i, name)
-		size += json_string_length(name) + 1;
+	json_array_foreach(backends, i, name) size += json_string_length(name) + 1;
 	text = calloc(1, size);
 	if (!text)
 		return -ENOMEM;

@@ -32,13 +32,13 @@ static json_t *payload(const struct rollout_run *run, enum strategy_moment at, c
 {
 	const struct rollout_state *s = &run->state;
 
-	return json_pack(
-		"{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o*}", "service",
-		s->service, "release", s->release, "strategy", s->plan.name, "rollout",
-		(json_int_t)s->id, "step", (json_int_t)rollout_step_number(s), "step_count",
-		(json_int_t)s->plan.step_count, "moment", strategy_moment_name(at), "key", key,
-		"phase", rollout_phase_name(s->phase), "candidate", s->candidate, "production",
-		s->production, "why", why, "backends", backends_json(s));
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o*}",
+			 "service", s->service, "release", s->release, "strategy", s->plan.name,
+			 "rollout", (json_int_t)s->id, "step", (json_int_t)rollout_step_number(s),
+			 "step_count", (json_int_t)s->plan.step_count, "moment",
+			 strategy_moment_name(at), "key", key, "phase",
+			 rollout_phase_name(s->phase), "candidate", s->candidate, "production",
+			 s->production, "why", why, "backends", backends_json(s));
 }
 
 static void record(struct rollout_run *run, const struct strategy_hook *hook, const char *key,
