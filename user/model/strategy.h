@@ -57,7 +57,7 @@ enum strategy_flows {
 /* A query of Prometheus: one number, which is good within bounds. */
 struct strategy_metric {
 	char *name;
-	char *query; /* with ${service}, ${pool}, ... as user/model/query.h has them */
+	char *query;	 /* with ${service}, ${pool}, ... as user/model/query.h has them */
 	double min, max; /* NAN: no such bound */
 	bool is_dry_run; /* shown, never acted upon */
 };
