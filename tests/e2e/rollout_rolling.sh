@@ -26,7 +26,8 @@ rollout_config "  careful:
     batch: 1
     min_healthy: 2
     drain: 2s
-    analysis: {kernel: false}
+    after_batch: {hold: 2s}
+    analysis: {alpha: 0.0001}
     hooks: [{at: batch, exec: [$LAB_TMP/upgrade]}, {at: event, exec: [$LAB_TMP/tell]}]"
 rollout_agent
 load_start "$LAB_TMP/load" "$LAB_VIP4" 80 --count 2000 --rate 200 --concurrency 16
@@ -41,6 +42,9 @@ states() {
 }
 expect "backends, stopped" "$(states)" '["up","draining","up"]'
 expect "batches" "$(rollout_get '.batches | [(.done | length), (.drained | length), .of] | @csv')" 1,1,3
+# The upgraded one beside the others, all along.
+rollout_get .kernel.totals | jq -e 'all(.flows > 0 and .failures == 0)' >/dev/null ||
+	fail "$(rollout_get .kernel.totals)"
 
 touch "$LAB_TMP/well"
 rollout_do resume >/dev/null

@@ -166,6 +166,25 @@ static void test_rolling(void **state)
 	model_free(m);
 }
 
+static void test_after_batch(void **state)
+{
+	struct model *m = parse(
+		HEAD "    type: rolling\n    after_batch: {hold: 1m, analysis: 5m, pause: manual}\n"
+		     "  usual: {type: rolling}\n"
+		     "  unseen: {type: rolling, analysis: {kernel: false}}\n"
+		     "  asked: {type: rolling, after_batch: {analysis: 5m}}\n" SERVICES);
+	const struct strategy_step *after = &m->strategies[0].after_batch;
+
+	(void)state;
+	assert_true(after->hold_ms == 60000 && after->analysis_ms == 300000 && after->pauses);
+	assert_false(after->has_weight);
+	assert_int_equal(m->strategies[0].analysis.on_failure, STRATEGY_PAUSE);
+	assert_int_equal(m->strategies[1].after_batch.hold_ms, 30000);
+	assert_int_equal(m->strategies[2].after_batch.hold_ms, 0);
+	assert_int_equal(m->strategies[3].after_batch.hold_ms, 0);
+	model_free(m);
+}
+
 static void test_wrong_strategies(void **state)
 {
 	static const struct wrong wrong[] = {
@@ -195,6 +214,17 @@ static void test_wrong_strategies(void **state)
 		{HEAD "    type: rolling\n    batch: 101%\n" ALONE, 6, 12, "not '101%'"},
 		{HEAD "    type: rolling\n    batch: 99999999999999999999\n" ALONE, 6, 12,
 		 "'batch' must be"},
+		{CAREFUL "    after_batch: {hold: 1m}\n" ALONE, 8, 18,
+		 "'after_batch' is for strategies of type rolling, not canary"},
+		{HEAD "    type: rolling\n    steps: [{hold: 1m}]\n" ALONE, 6, 12,
+		 "'steps' is for strategies of type canary and blue-green, not rolling"},
+		{HEAD "    type: rolling\n    after_batch: {weight: 1}\n" ALONE, 6, 19,
+		 "unknown key 'weight'"},
+		{HEAD "    type: rolling\n    after_batch: {analysis: 1m}\n"
+		      "    analysis: {kernel: false}\n" ALONE,
+		 6, 29, "there would be no finding to wait for"},
+		{HEAD "    type: rolling\n    analysis: {on_failure: rollback}\n" ALONE, 6, 28,
+		 "nobody can take back what a hook upgraded"},
 	};
 
 	(void)state;
@@ -381,10 +411,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),	 cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_analysis),	 cmocka_unit_test(test_hooks),
-		cmocka_unit_test(test_rolling),		 cmocka_unit_test(test_wrong_strategies),
-		cmocka_unit_test(test_wrong_steps),	 cmocka_unit_test(test_wrong_analysis),
-		cmocka_unit_test(test_wrong_hooks),	 cmocka_unit_test(test_wrong_services),
-		cmocka_unit_test(test_room_of_baseline),
+		cmocka_unit_test(test_after_batch),	 cmocka_unit_test(test_rolling),
+		cmocka_unit_test(test_wrong_strategies), cmocka_unit_test(test_wrong_steps),
+		cmocka_unit_test(test_wrong_analysis),	 cmocka_unit_test(test_wrong_hooks),
+		cmocka_unit_test(test_wrong_services),	 cmocka_unit_test(test_room_of_baseline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,8 @@ static void random_plan(struct watch *w)
 	w->hooks[3] = hook_at(STRATEGY_AT_START);
 	w->plan.hooks = w->hooks;
 	w->plan.hook_count = 2 + below(3);
+	if (type == STRATEGY_ROLLING)
+		w->plan.after_batch = random_step();
 	if (type != STRATEGY_ROLLING && one_in(2))
 		strcpy(w->plan.baseline, "old");
 }

@@ -209,8 +209,9 @@ static void a_person_may_pass_by_an_ill_batch(void **state)
 	lab_answer(l, true, "");
 	lab_until(l, l->s.cause == ROLLOUT_BY_BATCH);
 	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE), 0);
-	lab_look(l, SECOND);
-	assert_int_equal(l->s.done_count, 2);
+	lab_until(l, l->s.done_count == 2);
+	assert_false(is_wanted_drained(l, l->backends[1].name));
+	assert_false(l->backends[1].is_drained);
 	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE_FULL), -22);
 }
 
@@ -244,29 +245,154 @@ static void an_abort_gives_back_who_is_well(void **state)
 
 static void batches_are_held_and_analysed(void **state)
 {
-	struct strategy_step steps[] = {{.hold_ms = 5 * SECOND, .analysis_ms = 10 * SECOND}};
 	struct lab *l = &lab;
 
 	(void)state;
-	plan.steps = steps;
-	plan.step_count = 1;
+	plan.after_batch =
+		(struct strategy_step){.hold_ms = 5 * SECOND, .analysis_ms = 10 * SECOND};
 	lab_begin(l, &plan);
 	l->answers = true;
 	l->look.kernel = ROLLOUT_GOOD;
 	lab_until(l, l->s.stage == ROLLOUT_ANALYSE);
+	assert_int_equal(rollout_left_ms(&l->s), 15 * SECOND);
 	lab_looks(l, 4);
 	assert_int_equal(l->s.step, 0);
+	assert_int_equal(l->s.done_count, 0);
 	lab_look(l, SECOND);
 	assert_int_equal(l->s.step, 1);
+	assert_int_equal(l->s.done_count, 2);
 	l->look.kernel = ROLLOUT_UNKNOWN;
 	lab_until(l, l->s.stage == ROLLOUT_ANALYSE);
 	lab_looks(l, 14);
 	assert_int_equal(l->s.phase, ROLLOUT_STEPPING);
 	lab_look(l, SECOND);
 	assert_int_equal(l->s.cause, ROLLOUT_BY_INCONCLUSIVE);
-	assert_int_equal(lab_say(l, ROLLOUT_RESUME), 0);
+	assert_int_equal(drained(l), 0);
+	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE), 0);
+	lab_look(l, SECOND);
+	assert_int_equal(l->s.step, 2);
+}
+
+static void the_last_batch_has_to_be_not_bad(void **state)
+{
+	struct lab *l = &lab;
+
+	(void)state;
+	plan.after_batch = (struct strategy_step){.analysis_ms = 10 * SECOND};
+	lab_begin(l, &plan);
+	l->answers = true;
+	l->look.kernel = ROLLOUT_GOOD;
+	while (l->s.step < 2) {
+		assert_false(l->s.wants_promoted);
+		lab_look(l, SECOND);
+	}
+	l->look.kernel = ROLLOUT_UNKNOWN; /* there is none to compare with */
+	lab_until(l, l->s.stage == ROLLOUT_ANALYSE);
+	assert_true(l->s.wants_promoted);
+	lab_looks(l, 9);
+	assert_int_equal(l->s.phase, ROLLOUT_STEPPING);
+	lab_look(l, SECOND);
+	assert_int_equal(l->s.phase, ROLLOUT_PROMOTED);
+}
+
+static void a_batch_that_does_harm_stops_and_is_drained(void **state)
+{
+	struct lab *l = &lab;
+
+	(void)state;
+	plan.after_batch = (struct strategy_step){.hold_ms = 10 * SECOND};
+	lab_begin(l, &plan);
+	l->answers = true;
+	lab_until(l, l->s.stage == ROLLOUT_ANALYSE);
 	l->look.kernel = ROLLOUT_BAD;
+	lab_look(l, SECOND);
+	assert_int_equal(l->s.cause, ROLLOUT_BY_ANALYSIS);
+	lab_restart(l);
+	lab_looks(l, 50);
+	assert_int_equal(l->s.cause, ROLLOUT_BY_ANALYSIS);
+	assert_int_equal(drained(l), 2);
+	assert_int_equal(l->s.done_count, 0);
+	assert_int_equal(lab_say(l, ROLLOUT_RESUME), 0);
+	l->look.kernel = ROLLOUT_UNKNOWN;
+	lab_until(l, l->s.stage == ROLLOUT_ANALYSE);
+	assert_int_equal(drained(l), 0);
+	lab_looks(l, 9);
+	assert_int_equal(l->s.step, 0);
+	l->look.kernel = ROLLOUT_BAD;
+	lab_look(l, SECOND);
+	assert_int_equal(lab_say(l, ROLLOUT_ABORT), 0);
 	lab_until(l, l->s.phase == ROLLOUT_ABORTED);
+	assert_int_equal(drained(l), 2);
+	assert_non_null(strstr(l->s.why, "2 backends stay drained"));
+}
+
+static void harm_that_cannot_be_spared_goes_on_serving(void **state)
+{
+	struct lab *l = &lab;
+
+	(void)state;
+	plan.min_healthy = 3;
+	plan.after_batch = (struct strategy_step){.hold_ms = 10 * SECOND};
+	lab_begin(l, &plan);
+	l->answers = true;
+	lab_until(l, l->s.stage == ROLLOUT_ANALYSE);
+	l->backends[4].is_healthy = false;
+	l->look.kernel = ROLLOUT_BAD;
+	lab_looks(l, 10);
+	assert_int_equal(l->s.cause, ROLLOUT_BY_ANALYSIS);
+	assert_int_equal(drained(l), 0);
+	assert_int_equal(l->s.done_count, 0);
+}
+
+static void harm_found_late_gives_back_the_batch_that_drains(void **state)
+{
+	struct lab *l = &lab;
+
+	(void)state;
+	lab_begin(l, &plan);
+	l->answers = true;
+	l->backends[3].flows = 1;
+	lab_until(l, l->s.step == 1 && l->s.stage == ROLLOUT_SHIFT && drained(l) == 2);
+	l->look.kernel = ROLLOUT_BAD;
+	lab_look(l, SECOND);
+	assert_int_equal(l->s.cause, ROLLOUT_BY_ANALYSIS);
+	assert_int_equal(drained(l), 0);
+	l->look.kernel = ROLLOUT_UNKNOWN;
+	assert_int_equal(lab_say(l, ROLLOUT_RESUME), 0);
+	lab_until(l, l->s.phase == ROLLOUT_PROMOTED);
+}
+
+static void a_batch_that_falls_ill_again_is_waited_for(void **state)
+{
+	struct lab *l = &lab;
+
+	(void)state;
+	plan.after_batch = (struct strategy_step){.hold_ms = 10 * SECOND};
+	lab_begin(l, &plan);
+	l->answers = true;
+	lab_until(l, l->s.stage == ROLLOUT_ANALYSE);
+	lab_looks(l, 5);
+	l->backends[1].is_healthy = false;
+	lab_look(l, SECOND);
+	assert_int_equal(l->s.stage, ROLLOUT_HOLD);
+	lab_until(l, l->s.cause == ROLLOUT_BY_BATCH);
+	assert_int_equal(l->s.step, 0);
+}
+
+static void somebody_may_have_to_look_at_each(void **state)
+{
+	struct lab *l = &lab;
+
+	(void)state;
+	plan.after_batch = (struct strategy_step){.pauses = true};
+	lab_begin(l, &plan);
+	l->answers = true;
+	for (uint32_t batch = 0; batch < 3; batch++) {
+		lab_until(l, l->s.cause == ROLLOUT_BY_STEP);
+		assert_int_equal(l->s.step, batch);
+		assert_int_equal(lab_say(l, ROLLOUT_RESUME), 0);
+	}
+	lab_until(l, l->s.phase == ROLLOUT_PROMOTED);
 }
 
 static void a_split_is_not_its_business(void **state)
@@ -291,6 +417,8 @@ static void nothing_is_begun_that_upgrades_nothing(void **state)
 	assert_non_null(strstr(lab.why, "hook at batch"));
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +437,12 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(an_abort_gives_back_who_is_well, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(batches_are_held_and_analysed, set_up, tear_down),
+		TEST(the_last_batch_has_to_be_not_bad),
+		TEST(a_batch_that_does_harm_stops_and_is_drained),
+		TEST(harm_that_cannot_be_spared_goes_on_serving),
+		TEST(harm_found_late_gives_back_the_batch_that_drains),
+		TEST(a_batch_that_falls_ill_again_is_waited_for),
+		TEST(somebody_may_have_to_look_at_each),
 		cmocka_unit_test_setup_teardown(a_split_is_not_its_business, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_begun_that_upgrades_nothing, set_up,
 						tear_down),

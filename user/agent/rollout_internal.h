@@ -27,6 +27,8 @@ struct rollout_hooks {
 struct rollbacks;     /* see rollout_metrics.c */
 struct telling;	      /* see rollout_hooks.c */
 struct rollout_judge; /* the kernel's signals: see rollout_judge.c */
+struct live_halves;
+struct live_judge;
 
 struct rollout_run {
 	struct rollouts *all;
@@ -36,6 +38,7 @@ struct rollout_run {
 	char reason[ROLLOUT_WHY_LEN];
 	uint32_t first_epoch;	     /* flows with an earlier one are not of this rollout */
 	struct rollout_judge *judge; /* NULL: was never wanted */
+	struct live_halves *halves;  /* rolling: what it is fed with; NULL: nothing yet */
 	json_t *transitions;	     /* all there were */
 	json_t *counted;	     /* counters of each pool at the start; NULL: not looked yet */
 	json_t *ended_pools;	     /* as they were when it ended; NULL: not kept */
@@ -212,6 +215,14 @@ int rollout_judge_get(struct rollout_run *run, const void *bytes, size_t size);
 json_t *rollout_judge_json(const struct rollout_run *run); /* null: none */
 /* NULL: none. */
 const struct seq_state *rollout_judge_state(const struct rollout_run *run);
+
+/* ---- rollout_halves.c ---- */
+
+/* The pool that is upgraded as a service of two. Where it has left, or there is no memory, the snapshot as
+ * it is: it has no such pools, and the judge waits. */
+const struct snapshot *rollout_halves_see(struct rollout_run *run, const struct snapshot *s);
+/* Those of a judge that was kept. 0 or -ENOMEM. */
+int rollout_halves_adopt(struct rollout_run *run, const struct live_judge *j);
 
 /* ---- rollout_view.c ---- */
 

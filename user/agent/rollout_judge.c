@@ -7,6 +7,7 @@
 
 #include "agent/rollout_internal.h"
 #include "judge_live/live_codec.h"
+#include "judge_live/live_halves.h"
 #include "judge_live/live_judge.h"
 #include "lib/log.h"
 #include "observe/latency.h"
@@ -20,6 +21,11 @@ struct rollout_judge {
 	uint64_t ticked_ms;  /* CLOCK_BOOTTIME */
 	uint64_t traffic_ms; /* the last look that saw a flow on the candidate, likewise */
 };
+
+static bool is_rolling(const struct rollout_run *run)
+{
+	return run->state.plan.type == STRATEGY_ROLLING;
+}
 
 void rollout_judge_free(struct rollout_judge *j)
 {
@@ -41,6 +47,8 @@ int rollout_judge_get(struct rollout_run *run, const void *bytes, size_t size)
 	struct rollout_judge *j = calloc(1, sizeof(*j));
 	int err = j ? live_codec_get(bytes, size, &j->live) : -ENOMEM;
 
+	if (!err && is_rolling(run))
+		err = rollout_halves_adopt(run, &j->live);
 	if (err) {
 		free(j);
 		return err;
@@ -68,12 +76,20 @@ static void set_options(const struct strategy_analysis *a, struct seq_options *o
 	o->fine.ratio = a->fine_ratio;
 }
 
-static int find_roles(const struct rollout_state *state, const struct snapshot *s,
+/* The pool that is judged; of a rolling one there is none, but half of one. */
+static const char *judged(const struct rollout_run *run)
+{
+	return is_rolling(run) ? LIVE_HALF_UPGRADED : run->state.candidate;
+}
+
+static int find_roles(const struct rollout_run *run, const struct snapshot *s,
 		      struct live_roles *out)
 {
-	return state->wants_promoted
-		       ? live_roles_init_promoted(out, s, state->service, state->production)
-		       : live_roles_init(out, s, state->service, state->candidate, state->baseline);
+	const struct rollout_state *state = &run->state;
+
+	if (state->wants_promoted && !is_rolling(run))
+		return live_roles_init_promoted(out, s, state->service, state->production);
+	return live_roles_init(out, s, state->service, judged(run), state->baseline);
 }
 
 static struct rollout_judge *begin(struct rollout_run *run, const struct snapshot *s)
@@ -83,7 +99,7 @@ static struct rollout_judge *begin(struct rollout_run *run, const struct snapsho
 	struct seq_options options;
 	struct live_roles roles;
 	const char *wrong;
-	int err = j ? find_roles(state, s, &roles) : -ENOMEM;
+	int err = j ? find_roles(run, s, &roles) : -ENOMEM;
 
 	set_options(&state->plan.analysis, &options);
 	wrong = seq_options_check(&options);
@@ -154,6 +170,15 @@ static void sample(struct rollout_run *run, const struct live_tick *tick)
 				   pools_json(run, tick)));
 }
 
+/* At once: what was found before is no finding about what is looked for from now on. */
+static void promote(struct rollout_run *run)
+{
+	struct live_judge *live = &run->judge->live;
+
+	if (run->state.wants_promoted && !live->seq.is_promoted)
+		live_judge_promote(live, is_rolling(run) ? LIVE_HALF_REST : run->state.production);
+}
+
 static void tick(struct rollout_run *run, const struct snapshot *s)
 {
 	struct rollout_judge *j = run->judge;
@@ -166,8 +191,6 @@ static void tick(struct rollout_run *run, const struct snapshot *s)
 	if (!told)
 		return;
 	j->ticked_ms = now_ms;
-	if (run->state.wants_promoted && !j->live.seq.is_promoted)
-		live_judge_promote(&j->live, run->state.production);
 	live_judge_tick(&j->live, s, (uint64_t)rollout_now_unix_ms(), told);
 	if (told->skip == LIVE_TOLD)
 		sample(run, told);
@@ -196,7 +219,7 @@ static void explain_reference(const struct seq_state *s, char *out, size_t size)
 	const struct seq_totals *base = &s->totals[SEQ_BASELINE];
 
 	if (s->is_promoted && !base->flows)
-		snprintf(out, size, "where %.2g %% are allowed by what the old pool had",
+		snprintf(out, size, "where %.2g %% are allowed by what the old version had",
 			 100 * s->options.floor);
 	else
 		snprintf(out, size, "and %llu of %llu where it is compared with",
@@ -233,7 +256,7 @@ static bool has_traffic(struct rollout_run *run, const struct snapshot *s)
 
 	run->has_counted_flows = true;
 	for (size_t i = 0; svc && i < svc->pool_count; i++)
-		if (!strcmp(svc->pools[i].name, run->state.candidate))
+		if (!strcmp(svc->pools[i].name, judged(run)))
 			run->candidate_flows = svc->pools[i].counters.flows;
 	return has_before && run->candidate_flows > before;
 }
@@ -242,8 +265,10 @@ void rollout_judge_follow(struct rollout_run *run, const struct snapshot *s)
 {
 	const struct rollout_state *state = &run->state;
 
-	if (!state->plan.analysis.has_kernel || state->plan.type == STRATEGY_ROLLING)
+	if (!state->plan.analysis.has_kernel)
 		return;
+	if (is_rolling(run))
+		s = rollout_halves_see(run, s);
 	run->look.has_traffic = has_traffic(run, s);
 	if (run->judge && run->judge->analyses != state->analyses) {
 		rollout_judge_free(run->judge);
@@ -259,6 +284,7 @@ void rollout_judge_follow(struct rollout_run *run, const struct snapshot *s)
 	}
 	if (run->look.has_traffic)
 		run->judge->traffic_ms = rollout_now_ms();
+	promote(run);
 	tick(run, s);
 	run->look.kernel = finding_of(run->judge);
 	explain(&run->judge->live.seq, run->look.kernel_why, sizeof(run->look.kernel_why));

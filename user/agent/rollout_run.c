@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/rollout_internal.h"
+#include "judge_live/live_halves.h"
 #include "lib/log.h"
 #include "lib/net.h"
 
@@ -34,6 +35,7 @@ void rollout_run_free(struct rollout_run *run)
 	rollout_hooks_cancel(run);
 	rollout_looks_cancel(run);
 	rollout_judge_free(run->judge);
+	live_halves_free(run->halves);
 	rollout_fini(&run->state);
 	json_decref(run->transitions);
 	json_decref(run->metrics_json);

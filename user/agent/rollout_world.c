@@ -244,11 +244,14 @@ static int drain(struct rollout_run *run, const struct snapshot_backend *b, bool
 	return err ? 0 : 1;
 }
 
-/* Before a batch is drained, who drains one of it is somebody else. */
+/* Before a batch is drained, and when it has been given back, who drains one of it is somebody else. */
 static bool was_drained_by(const struct rollout_state *s, const char *name)
 {
+	enum rollout_phase phase = s->phase == ROLLOUT_PAUSED ? s->resumes_to : s->phase;
+
 	return is_in(s->batch, s->batch_count, name) &&
-	       !(s->phase == ROLLOUT_STEPPING && s->stage == ROLLOUT_GATE);
+	       !(phase == ROLLOUT_STEPPING &&
+		 (s->stage == ROLLOUT_GATE || s->stage > ROLLOUT_HOLD));
 }
 
 /* Those that this rollout drains, and those of its own that it has drained before. */

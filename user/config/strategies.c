@@ -83,6 +83,7 @@ static const struct schema_field strategy_fields[] = {
 	 &(const struct value_number){.max = SERIN_MAX_BACKENDS, .size = sizeof(uint32_t)}},
 	{"health_timeout", duration_read_wide, FIELD(health_ms), false,
 	 STRATEGY_TIME(STRATEGY_TIME_MIN_MS)},
+	{"after_batch", schema_read_submap, 0, false, &strategy_after_batch},
 	{"analysis", strategy_read_analysis, FIELD(analysis), false, NULL},
 	{"hooks", schema_read_list, FIELD(hooks), false, &strategy_hook_list},
 };
@@ -107,6 +108,7 @@ static const struct {
 	{"batch", OF(ROLLING), 0, "rolling"},
 	{"min_healthy", OF(ROLLING), 0, "rolling"},
 	{"health_timeout", OF(ROLLING), 0, "rolling"},
+	{"after_batch", OF(ROLLING), 0, "rolling"},
 };
 
 static void check_keys(struct reader *r, const struct node *node, const struct model_strategy *s)
@@ -156,7 +158,11 @@ static void read_strategy(struct reader *r, const struct node *key, struct model
 		return;
 	check_keys(r, node, s);
 	strategy_check_steps(r, node, s);
+	strategy_check_rolling(r, node, s);
 	strategy_check_hooks(r, node, s);
+	strategy_set_hold(s);
+	if (s->type == STRATEGY_ROLLING)
+		s->analysis.on_failure = STRATEGY_PAUSE;
 }
 
 static bool is_new(struct reader *r, const struct node *first, const struct node *key)

@@ -14,10 +14,16 @@ struct model_strategy;
 	(&(const struct duration_limits){.min_ms = (least), .max_ms = STRATEGY_TIME_MAX_MS})
 
 extern const struct schema_list strategy_step_list;
+extern const struct schema strategy_after_batch;
 /* That they lead from 0 % up, and that something is analysed where a step waits for it; of a strategy
  * that was read without an error. */
 void strategy_check_steps(struct reader *r, const struct node *node,
 			  const struct model_strategy *s);
+/* Likewise of what comes after each batch, and that nothing else is asked for than to stop there. */
+void strategy_check_rolling(struct reader *r, const struct node *node,
+			    const struct model_strategy *s);
+/* What is analysed takes a time to be seen. */
+void strategy_set_hold(struct model_strategy *s);
 
 /* A struct strategy_analysis. */
 void strategy_read_analysis(struct reader *r, const struct node *value,

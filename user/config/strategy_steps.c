@@ -6,6 +6,8 @@
 #include "model/model.h"
 #include "lib/count_of.h"
 
+#define HOLD_MS 30000 /* after a batch */
+
 static const struct schema_field ramp_fields[] = {
 	{"to", value_read_percent, offsetof(struct strategy_step, weight_ppm), true, NULL},
 	{"over", duration_read_wide, offsetof(struct strategy_step, ramp_ms), true,
@@ -43,6 +45,17 @@ static const struct schema_field step_fields[] = {
 	{"pause", read_pause, offsetof(struct strategy_step, pauses), false, &pause_words},
 };
 static const struct schema step_schema = {"a step", step_fields, COUNT_OF(step_fields)};
+
+#define AFTER(member) \
+	(offsetof(struct model_strategy, after_batch) + offsetof(struct strategy_step, member))
+
+static const struct schema_field after_fields[] = {
+	{"hold", duration_read_wide, AFTER(hold_ms), false, STRATEGY_TIME(STRATEGY_TIME_MIN_MS)},
+	{"analysis", duration_read_wide, AFTER(analysis_ms), false,
+	 STRATEGY_TIME(STRATEGY_TIME_MIN_MS)},
+	{"pause", read_pause, AFTER(pauses), false, &pause_words},
+};
+const struct schema strategy_after_batch = {"'after_batch'", after_fields, COUNT_OF(after_fields)};
 
 static void read_step(struct reader *r, const struct node *value, void *item)
 {
@@ -99,17 +112,44 @@ static bool is_analysed(const struct strategy_analysis *a)
 	return !a->is_dry_run && (a->has_kernel || a->metric_count || a->kayenta_config);
 }
 
+static void check_wait(struct reader *r, const struct node *step, uint64_t analysis_ms,
+		       const struct strategy_analysis *a)
+{
+	if (analysis_ms && !is_analysed(a))
+		errors_add(&r->errors, node_place(step, "analysis"),
+			   "there would be no finding to wait for: 'analysis' of this strategy has "
+			   "neither the kernel's signals nor metrics, or is a dry run");
+}
+
+void strategy_check_rolling(struct reader *r, const struct node *node,
+			    const struct model_strategy *s)
+{
+	const struct node *analysis = node_find(node, "analysis");
+	const struct node *failure = analysis ? node_find(analysis, "on_failure") : NULL;
+
+	if (s->type != STRATEGY_ROLLING)
+		return;
+	check_wait(r, node_find(node, "after_batch"), s->after_batch.analysis_ms, &s->analysis);
+	if (failure && s->analysis.on_failure == STRATEGY_ROLLBACK)
+		errors_add(&r->errors, failure->at,
+			   "nobody can take back what a hook upgraded: a strategy of type rolling "
+			   "stops and drains the batch ('on_failure: pause')");
+}
+
+void strategy_set_hold(struct model_strategy *s)
+{
+	if (s->type == STRATEGY_ROLLING && is_analysed(&s->analysis) && !s->after_batch.hold_ms &&
+	    !s->after_batch.analysis_ms)
+		s->after_batch.hold_ms = HOLD_MS;
+}
+
 void strategy_check_steps(struct reader *r, const struct node *node, const struct model_strategy *s)
 {
 	const struct node *step = node_items(node, "steps");
 	uint32_t before_ppm = 0;
 
 	for (size_t i = 0; i < s->step_count; i++, step = step->next) {
-		if (s->steps[i].analysis_ms && !is_analysed(&s->analysis))
-			errors_add(&r->errors, node_place(step, "analysis"),
-				   "there would be no finding to wait for: 'analysis' of this "
-				   "strategy has neither the kernel's signals nor metrics, or is a "
-				   "dry run");
+		check_wait(r, step, s->steps[i].analysis_ms, &s->analysis);
 		if (!s->steps[i].has_weight)
 			continue;
 		check_weight(r, step, s, s->steps[i].weight_ppm, before_ppm);

@@ -122,10 +122,11 @@ struct model_strategy {
 	uint64_t
 		standby_ms; /* after promotion: the old pool stays warm and is compared with; 0: none */
 	/* rolling */
-	uint32_t batch;		/* backends at once; 0: batch_percent */
-	uint32_t batch_percent; /* 1 .. 100 */
-	uint32_t min_healthy;	/* never fewer backends for new flows */
-	uint64_t health_ms;	/* waits for a batch to be healthy so long at most */
+	uint32_t batch;			  /* backends at once; 0: batch_percent */
+	uint32_t batch_percent;		  /* 1 .. 100 */
+	uint32_t min_healthy;		  /* never fewer backends for new flows */
+	uint64_t health_ms;		  /* waits for a batch to be healthy so long at most */
+	struct strategy_step after_batch; /* of each, when it is healthy; no weight */
 	struct strategy_hook *hooks;
 	size_t hook_count;
 };

@@ -16,6 +16,11 @@ static bool has_metrics(const struct rollout_state *s)
 	return s->plan.analysis.metric_count || s->plan.analysis.kayenta_config;
 }
 
+static bool is_rolling(const struct rollout_state *s)
+{
+	return s->plan.type == STRATEGY_ROLLING;
+}
+
 /* While the candidate has, or had, what this rollout gave it. */
 static bool is_watched(const struct rollout_state *s)
 {
@@ -23,6 +28,8 @@ static bool is_watched(const struct rollout_state *s)
 		return false;
 	switch (rollout_phase_of(s)) {
 	case ROLLOUT_STEPPING:
+		if (is_rolling(s))
+			return s->done_count || s->stage >= ROLLOUT_HOLD;
 		return s->step || s->stage > ROLLOUT_SHIFT;
 	case ROLLOUT_PROMOTING:
 	case ROLLOUT_STANDBY:
@@ -39,8 +46,7 @@ static bool is_traffic_expected(const struct rollout_state *s)
 
 	if (s->plan.analysis.is_dry_run)
 		return false;
-	return s->stage == ROLLOUT_ANALYSE || s->plan.type == STRATEGY_ROLLING ||
-	       (candidate && candidate->ppm);
+	return s->stage == ROLLOUT_ANALYSE || is_rolling(s) || (candidate && candidate->ppm);
 }
 
 bool rollout_is_idle(const struct rollout_state *s)
@@ -54,8 +60,7 @@ void rollout_pass_used(struct course *c)
 {
 	struct rollout_state *s = c->s;
 
-	if (s->plan.type == STRATEGY_ROLLING || !s->plan.analysis.has_kernel ||
-	    !is_traffic_expected(s)) {
+	if (is_rolling(s) || !s->plan.analysis.has_kernel || !is_traffic_expected(s)) {
 		rollout_pass(c, !rollout_is_idle(s));
 		return;
 	}
@@ -120,10 +125,13 @@ static void fail(struct course *c, const char *who, const char *what)
 	char why[ROLLOUT_WHY_LEN];
 
 	snprintf(why, sizeof(why), "%s: %.220s", who, what);
-	if (s->plan.analysis.on_failure == STRATEGY_ROLLBACK)
+	if (s->plan.analysis.on_failure == STRATEGY_ROLLBACK && !is_rolling(s)) {
 		rollout_back(s, ROLLOUT_ABORTED, c->notes, why);
-	else if (s->cause != ROLLOUT_BY_ANALYSIS)
+	} else if (s->cause != ROLLOUT_BY_ANALYSIS) {
+		if (is_rolling(s))
+			rollout_roll_stop(c);
 		rollout_pause(s, ROLLOUT_BY_ANALYSIS, c->notes, why);
+	}
 }
 
 static void give_up(struct course *c, const char *who, const char *what)
@@ -154,8 +162,10 @@ static void act(struct course *c, enum rollout_finding kernel)
 
 static bool is_waiting_for_traffic(const struct rollout_state *s)
 {
-	return s->phase == ROLLOUT_STEPPING && s->stage >= ROLLOUT_RAMP &&
-	       s->stage <= ROLLOUT_ANALYSE && rollout_is_idle(s);
+	enum rollout_stage first = is_rolling(s) ? ROLLOUT_ANALYSE : ROLLOUT_RAMP;
+
+	return s->phase == ROLLOUT_STEPPING && s->stage >= first && s->stage <= ROLLOUT_ANALYSE &&
+	       rollout_is_idle(s);
 }
 
 static void count_idle(struct course *c)
@@ -170,6 +180,12 @@ static void count_idle(struct course *c)
 	rollout_add_ms(&s->idle_ms, c->passed_ms);
 	if (deadline_ms && s->idle_ms >= deadline_ms)
 		rollout_pause(s, ROLLOUT_BY_DEADLINE, c->notes, "there is no traffic");
+}
+
+bool rollout_is_alone_and_well(const struct rollout_state *s)
+{
+	return s->wants_promoted && s->plan.analysis.has_kernel && s->kernel == ROLLOUT_UNKNOWN &&
+	       (!has_metrics(s) || s->metrics == ROLLOUT_GOOD);
 }
 
 void rollout_ask_for_analysis(struct rollout_state *s)

@@ -35,6 +35,8 @@ static int check_plan(const struct model_strategy *plan, char *why)
 			      "strategy %s has no hook at upgrade: nothing would upgrade the "
 			      "primary before the candidate goes back to 0 %%",
 			      plan->name);
+	if (plan->after_batch.analysis_ms && !rollout_has_analysis(plan))
+		return refuse(why, "each batch waits for an analysis and there is none");
 	for (size_t i = 0; i < plan->step_count; i++)
 		if (plan->steps[i].analysis_ms && !rollout_has_analysis(plan))
 			return refuse(why, "step %zu waits for an analysis and there is none",

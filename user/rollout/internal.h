@@ -68,6 +68,8 @@ bool rollout_is_idle(const struct rollout_state *s);
 /* As rollout_pass(), of time that counts where the candidate is used. */
 void rollout_pass_used(struct course *c);
 void rollout_forget_findings(struct rollout_state *s);
+/* The last batch has nobody beside it: it is not found good, only not bad. */
+bool rollout_is_alone_and_well(const struct rollout_state *s);
 
 /* ---- the course; true: it went on, look again ---- */
 
@@ -78,3 +80,9 @@ bool rollout_stand_by(struct course *c);
 bool rollout_back_on(struct course *c);
 bool rollout_roll_on(struct course *c); /* rolling.c */
 bool rollout_roll_back(struct course *c);
+/* The batch that was found bad serves nobody, if enough others do; one that nothing was done to serves. */
+void rollout_roll_stop(struct course *c);
+void rollout_roll_again(struct rollout_state *s);
+void rollout_end_batch(struct rollout_state *s);
+/* There is nobody left to compare those with that are upgraded. */
+bool rollout_is_last_batch(const struct course *c);

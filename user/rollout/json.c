@@ -62,6 +62,9 @@ static const struct field seed_fields[] = {
 	FIELD(rollout_state, found_seed, FIELD_U64),
 };
 
+/* Those of before have none. */
+static const struct field batch_fields[] = {FIELD(rollout_state, is_batch_bad, FIELD_BOOL)};
+
 static const struct field question_fields[] = {
 	FIELD(rollout_question, number, FIELD_U64),
 	FIELD_OF_ENUM(rollout_question, at, STRATEGY_MOMENT_MAX),
@@ -117,6 +120,7 @@ struct json_t *rollout_to_json(const struct rollout_state *s)
 
 	error |= json_object_set_new(json, "traffic", fields_put(FIELDS(unseen_fields), s));
 	error |= json_object_update_new(json, fields_put(FIELDS(seed_fields), s));
+	error |= json_object_set_new(json, "batch_found", fields_put(FIELDS(batch_fields), s));
 	error |= json_object_set_new(json, "plan", plan_to_json(&s->plan));
 	error |= json_object_set_new(json, "question",
 				     fields_put(FIELDS(question_fields), &s->question));
@@ -199,6 +203,8 @@ static int read_state(const json_t *json, struct rollout_state *out)
 		error = fields_get(FIELDS(unseen_fields), json_object_get(json, "traffic"), out);
 	if (!error && json_object_get(json, "has_seed"))
 		error = fields_get(FIELDS(seed_fields), json, out);
+	if (!error && json_object_get(json, "batch_found"))
+		error = fields_get(FIELDS(batch_fields), json_object_get(json, "batch_found"), out);
 	if (!error)
 		error = fields_get(FIELDS(question_fields), json_object_get(json, "question"),
 				   &out->question);

@@ -54,6 +54,8 @@ static int unpause(struct order *o)
 	if (s->cause == ROLLOUT_BY_BATCH ||
 	    (s->cause == ROLLOUT_BY_INCONCLUSIVE && s->stage == ROLLOUT_ANALYSE))
 		s->stage_ms = 0;
+	if (s->cause == ROLLOUT_BY_ANALYSIS && s->plan.type == STRATEGY_ROLLING)
+		rollout_roll_again(s);
 	rollout_go(s, s->resumes_to, o->notes, "%s", o->text);
 	return 0;
 }
@@ -242,7 +244,7 @@ static int retry(struct order *o)
 	s->kernel = s->overruled = ROLLOUT_UNKNOWN;
 	s->analyses++;
 	s->batch_count = s->done_count = 0;
-	s->is_batch_waived = false;
+	s->is_batch_waived = s->is_batch_bad = false;
 	s->is_adopting = s->plan.type != STRATEGY_ROLLING;
 	rollout_forget_findings(s);
 	rollout_enter(s, ROLLOUT_GATE);

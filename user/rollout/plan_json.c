@@ -107,6 +107,8 @@ struct json_t *plan_to_json(const struct model_strategy *s)
 	error |= json_object_set_new(
 		plan, "steps",
 		fields_put_all(FIELDS(step_fields), s->steps, sizeof(*s->steps), s->step_count));
+	error |= json_object_set_new(plan, "after_batch",
+				     fields_put(FIELDS(step_fields), &s->after_batch));
 	error |= json_object_set_new(plan, "hooks", hooks_to_json(s));
 	if (!error)
 		return plan;
@@ -212,6 +214,9 @@ int plan_from_json(const struct json_t *json, struct model_strategy *out)
 		error = read_metrics(json_object_get(analysis, "metrics"), &out->analysis);
 	if (!error)
 		error = read_steps(json_object_get(json, "steps"), out);
+	if (!error && json_object_get(json, "after_batch")) /* those of before have none */
+		error = fields_get(FIELDS(step_fields), json_object_get(json, "after_batch"),
+				   &out->after_batch);
 	if (!error)
 		error = read_hooks(json_object_get(json, "hooks"), out);
 	return error;

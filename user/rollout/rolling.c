@@ -79,6 +79,11 @@ static size_t others_that_serve(struct course *c)
 	return count;
 }
 
+static size_t least_that_serve(const struct rollout_state *s)
+{
+	return s->plan.min_healthy ? s->plan.min_healthy : 1;
+}
+
 static void drain_batch(struct rollout_state *s, bool drains)
 {
 	for (size_t i = 0; i < s->batch_count; i++)
@@ -123,7 +128,7 @@ static bool may_drain(struct course *c)
 {
 	struct rollout_state *s = c->s;
 	size_t others = others_that_serve(c);
-	size_t least = s->plan.min_healthy ? s->plan.min_healthy : 1;
+	size_t least = least_that_serve(s);
 
 	drain_batch(s, others >= least);
 	if (others < least)
@@ -188,12 +193,13 @@ static bool upgrade(struct course *c)
 	return true;
 }
 
-static bool is_batch_well(struct course *c)
+/* It is given back, and healthy unless that is waived. */
+static bool is_batch_well(struct course *c, bool is_waived)
 {
 	for (size_t i = 0; i < c->s->batch_count; i++) {
 		const struct rollout_backend *b = backend_of(c->look, c->s->batch[i]);
 
-		if (b && (!b->is_healthy || b->is_drained))
+		if (b && (b->is_drained || (!b->is_healthy && !is_waived)))
 			return false;
 	}
 	return true;
@@ -221,13 +227,12 @@ static void forget_gone(struct course *c)
 			take_out(s->done, &s->done_count, s->done[i]);
 }
 
-static void end_batch(struct rollout_state *s)
+void rollout_end_batch(struct rollout_state *s)
 {
 	for (size_t i = 0; i < s->batch_count; i++)
 		add(s->done, &s->done_count, s->batch[i]);
 	s->batch_count = 0;
-	rollout_enter(s, ROLLOUT_ANALYSE);
-	s->finding = s->metrics = ROLLOUT_UNKNOWN;
+	s->is_batch_waived = false;
 }
 
 static bool get_well(struct course *c)
@@ -236,10 +241,10 @@ static bool get_well(struct course *c)
 
 	rollout_pass(c, true);
 	drain_batch(s, false);
-	if (is_batch_well(c) || s->is_batch_waived) {
-		s->is_batch_waived = false;
+	if (is_batch_well(c, s->is_batch_waived)) {
 		forget_gone(c);
-		end_batch(s);
+		rollout_enter(s, ROLLOUT_ANALYSE);
+		s->finding = s->metrics = ROLLOUT_UNKNOWN;
 		return true;
 	}
 	if (s->stage_ms < s->plan.health_ms) {
@@ -251,21 +256,37 @@ static bool get_well(struct course *c)
 	return false;
 }
 
+static bool is_batch_healthy(struct course *c)
+{
+	for (size_t i = 0; i < c->s->batch_count; i++) {
+		const struct rollout_backend *b = backend_of(c->look, c->s->batch[i]);
+
+		if (b && !b->is_healthy)
+			return false;
+	}
+	return true;
+}
+
 static bool analyse(struct course *c)
 {
 	struct rollout_state *s = c->s;
-	const struct strategy_step *step = s->plan.step_count ? s->plan.steps : NULL;
-	uint64_t limit_ms = step ? step->hold_ms : 0;
-	bool is_good = !step || !step->analysis_ms || s->finding == ROLLOUT_GOOD;
+	const struct strategy_step *after = &s->plan.after_batch;
+	uint64_t limit_ms = after->hold_ms;
+	bool is_good = !after->analysis_ms || s->finding == ROLLOUT_GOOD;
 
 	rollout_pass_used(c);
+	if (!s->is_batch_waived && !is_batch_healthy(c)) {
+		rollout_enter(s, ROLLOUT_HOLD);
+		return true;
+	}
 	if (s->stage_ms >= limit_ms && !is_good)
-		rollout_add_ms(&limit_ms, step->analysis_ms);
+		rollout_add_ms(&limit_ms, after->analysis_ms);
 	if (s->stage_ms < limit_ms) {
-		rollout_wait(s, "batch %u is upgraded: waits before the next one", s->step + 1);
+		rollout_wait(s, "batch %u is upgraded: waits before the next one%s", s->step + 1,
+			     rollout_is_idle(s) ? ": there is no traffic" : "");
 		return false;
 	}
-	if (!is_good && !s->plan.analysis.is_dry_run) {
+	if (!is_good && !s->plan.analysis.is_dry_run && !rollout_is_alone_and_well(s)) {
 		rollout_pause(s, ROLLOUT_BY_INCONCLUSIVE, c->notes,
 			      "the analysis found nothing in the time it had");
 		return false;
@@ -278,13 +299,55 @@ static bool halt(struct course *c)
 {
 	struct rollout_state *s = c->s;
 
-	if (s->plan.step_count && s->plan.steps[0].pauses) {
+	if (s->plan.after_batch.pauses) {
 		rollout_pause(s, ROLLOUT_BY_STEP, c->notes, "waits for somebody to resume");
 		return false;
 	}
 	rollout_next_step(c);
 	return true;
 }
+
+bool rollout_is_last_batch(const struct course *c)
+{
+	struct rollout_state *s = c->s;
+
+	if (rollout_phase_of(s) != ROLLOUT_STEPPING || s->stage < ROLLOUT_HOLD)
+		return false;
+	for (size_t i = 0; i < c->look->backend_count; i++) {
+		const struct rollout_backend *b = &c->look->backends[i];
+
+		if (!b->is_drained && !is_in(s->batch, s->batch_count, b->name) &&
+		    !is_in(s->done, s->done_count, b->name))
+			return false;
+	}
+	return true;
+}
+
+/* ---- found bad ---- */
+
+void rollout_roll_stop(struct course *c)
+{
+	struct rollout_state *s = c->s;
+
+	if (s->stage == ROLLOUT_SHIFT) {
+		drain_batch(s, false);
+		s->stage_ms = 0;
+	}
+	if (s->stage < ROLLOUT_HOLD || others_that_serve(c) < least_that_serve(s))
+		return;
+	s->is_batch_bad = s->batch_count > 0;
+	drain_batch(s, true);
+}
+
+/* Its health is waited for and its analysis begins anew. */
+void rollout_roll_again(struct rollout_state *s)
+{
+	s->is_batch_bad = false;
+	if (s->stage >= ROLLOUT_HOLD && s->batch_count)
+		rollout_enter(s, ROLLOUT_HOLD);
+}
+
+/* ---- the course ---- */
 
 bool rollout_roll_on(struct course *c)
 {
@@ -310,9 +373,10 @@ static void give_back(struct course *c)
 
 	for (size_t i = s->drain_count; i-- > 0;) {
 		const struct rollout_backend *b = backend_of(c->look, s->drained[i]);
+		bool is_bad = s->is_batch_bad && is_in(s->batch, s->batch_count, s->drained[i]);
 
 		add(s->batch, &s->batch_count, s->drained[i]);
-		if (!b || b->is_healthy)
+		if (!b || (b->is_healthy && !is_bad))
 			take_out(s->drained, &s->drain_count, s->drained[i]);
 	}
 }
@@ -331,8 +395,7 @@ bool rollout_roll_back(struct course *c)
 		if (b && is_drained_by_others(s, b))
 			return false;
 	}
-	rollout_go(s, s->ends_as, c->notes,
-		   "%s: %zu backends stay drained, as they are not healthy",
+	rollout_go(s, s->ends_as, c->notes, "%s: %zu backends stay drained, as they are not well",
 		   rollout_phase_name(s->ends_as), s->drain_count);
 	return false;
 }

@@ -14,7 +14,8 @@
  *   - a split that this rollout did not make pauses it and is left alone; abort and resume then act
  *     upon it knowingly
  *   - an ended rollout wants nothing any more
- * A rolling one wants nothing of the split, and whoever changes it does not stop it.
+ * A rolling one wants nothing of the split, and whoever changes it does not stop it. Nobody can take an
+ * upgrade back: where its analysis finds harm it stops, with the batch drained if others can spare it.
  */
 #pragma once
 
@@ -158,16 +159,19 @@ struct rollout_state {
 	char reply_why[ROLLOUT_WHY_LEN];
 	bool is_refused;     /* it was no: asked again when the stage is ROLLOUT_ASK_AGAIN_MS old */
 	bool wants_analysis; /* the judge is to be fed */
-	bool wants_promoted; /* the judge looks for a change since promotion (seq_promote) */
-	bool wants_reset;    /* flows of this rollout on the candidate are to be reset */
+	/* The judge looks for a change since promotion (seq_promote); rolling: since the last backend was
+	 * upgraded, beside which there is none to compare with. */
+	bool wants_promoted;
+	bool wants_reset; /* flows of this rollout on the candidate are to be reset */
 	/* rolling */
 	size_t batch_count;
 	char batch[ROLLOUT_BACKENDS_MAX][64]; /* the one under way */
 	bool is_batch_waived;		      /* somebody said not to wait for its health */
+	bool is_batch_bad;		      /* its analysis said so: it is to stay drained */
 	size_t drain_count;
 	char drained[ROLLOUT_BACKENDS_MAX][64]; /* wanted drained */
 	size_t done_count;
-	char done[ROLLOUT_BACKENDS_MAX][64]; /* upgraded */
+	char done[ROLLOUT_BACKENDS_MAX][64]; /* upgraded, and their batch was passed */
 };
 
 /* What is known at a look. */
@@ -202,7 +206,7 @@ enum rollout_command {
 	ROLLOUT_PROMOTE,      /* past what it waits for now */
 	ROLLOUT_PROMOTE_FULL, /* past everything: to 100 % */
 	/* In STANDBY: undo. Rolling: those drained get flows again where they are healthy; others stay drained,
-	 * for nobody knows what a half-done upgrade left there. */
+	 * for nobody knows what a half-done upgrade left there, and so do those that were found bad. */
 	ROLLOUT_ABORT,
 	ROLLOUT_RETRY, /* an aborted one, from the start */
 	ROLLOUT_UNDO,  /* of STANDBY or PROMOTED: back to before; what a hook upgraded stays so */

@@ -86,6 +86,8 @@ void rollout_step(struct rollout_state *s, const struct rollout_look *look,
 	rollout_watch(&c);
 	go_on(&c);
 	rollout_ask_for_analysis(s);
+	if (s->plan.type == STRATEGY_ROLLING)
+		s->wants_promoted = s->wants_analysis && rollout_is_last_batch(&c);
 	s->wants_reset &= s->phase == ROLLOUT_ROLLING_BACK && s->is_want_made;
 }
 
@@ -104,7 +106,8 @@ uint64_t rollout_left_ms(const struct rollout_state *s)
 	} else if (s->phase == ROLLOUT_STEPPING && s->plan.type == STRATEGY_ROLLING) {
 		of[ROLLOUT_SHIFT] = s->plan.drain_ms;
 		of[ROLLOUT_HOLD] = s->plan.health_ms;
-		of[ROLLOUT_ANALYSE] = s->plan.step_count ? s->plan.steps[0].hold_ms : 0;
+		of[ROLLOUT_ANALYSE] = s->plan.after_batch.hold_ms;
+		rollout_add_ms(&of[ROLLOUT_ANALYSE], s->plan.after_batch.analysis_ms);
 	} else if (s->phase == ROLLOUT_STANDBY) {
 		of[ROLLOUT_HOLD] = s->plan.standby_ms;
 	} else if (s->phase == ROLLOUT_ROLLING_BACK && s->plan.flows == STRATEGY_FLOWS_DRAIN) {

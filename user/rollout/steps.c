@@ -115,8 +115,10 @@ void rollout_next_step(struct course *c)
 
 	s->step++;
 	rollout_enter(s, ROLLOUT_GATE);
-	if (s->plan.type == STRATEGY_ROLLING)
-		return; /* its gate knows whether there is one */
+	if (s->plan.type == STRATEGY_ROLLING) {
+		rollout_end_batch(s);
+		return; /* its gate knows whether there is one more */
+	}
 	if (s->step >= s->plan.step_count)
 		rollout_go(s, ROLLOUT_PROMOTING, c->notes, "all steps are done");
 	else
