@@ -362,6 +362,28 @@ static void time_of_a_pause_or_without_serin_is_not_held(void **state)
 	lab_end(l);
 }
 
+static void why_it_goes_back_is_told_while_nothing_runs(void **state)
+{
+	struct strategy_step steps[] = {weight(5, MINUTE)};
+	struct model_strategy plan = plan_of(STRATEGY_CANARY, steps, 1);
+	struct lab *l = fresh();
+
+	(void)state;
+	lab_begin(l, &plan);
+	lab_until(l, l->s.stage == ROLLOUT_HOLD);
+	l->look.is_loaded = false;
+	lab_looks(l, 2);
+	assert_non_null(strstr(l->s.why, "nothing runs here"));
+	assert_int_equal(lab_say(l, ROLLOUT_ABORT), 0);
+	lab_looks(l, 2);
+	assert_int_equal(l->s.phase, ROLLOUT_ROLLING_BACK);
+	assert_non_null(strstr(l->s.why, "because"));
+	l->look.is_loaded = true;
+	lab_until(l, l->s.phase == ROLLOUT_ABORTED);
+	assert_non_null(strstr(l->s.why, "because"));
+	lab_end(l);
+}
+
 static void promoting_passes_what_is_waited_for(void **state)
 {
 	struct strategy_hook hooks[] = {hook_at(STRATEGY_AT_STEP)};
@@ -424,6 +446,7 @@ int main(void)
 		cmocka_unit_test(an_answer_in_a_pause_is_kept),
 		cmocka_unit_test(a_step_that_pauses_waits_for_somebody),
 		cmocka_unit_test(time_of_a_pause_or_without_serin_is_not_held),
+		cmocka_unit_test(why_it_goes_back_is_told_while_nothing_runs),
 		cmocka_unit_test(promoting_passes_what_is_waited_for),
 	};
 

@@ -78,7 +78,8 @@ void rollout_step(struct rollout_state *s, const struct rollout_look *look,
 		return;
 	take_reply(s, look);
 	if (!look->is_loaded) {
-		if (s->phase != ROLLOUT_PAUSED)
+		/* what a pause or a way back is for is what people ask then */
+		if (s->phase != ROLLOUT_PAUSED && s->phase != ROLLOUT_ROLLING_BACK)
 			rollout_wait(s, "waits: nothing runs here");
 		return;
 	}
