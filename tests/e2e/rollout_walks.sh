@@ -22,7 +22,7 @@ load=$LAB_PID
 rollout_start v2 '"reason": "a good one"'
 expect "weight of the first step, at once" "$(rollout_weight canary)" 10
 rollout_until 30 paused
-expect "why" "$(rollout_get .cause)" "$(rollout_get .cause)"
+expect "cause" "$(rollout_get .cause)" step
 expect "weight before the pause" "$(rollout_weight canary)" 50
 rollout_do resume >/dev/null
 rollout_until 30 promoted
@@ -33,6 +33,9 @@ load_stop "$load" "$LAB_TMP/load"
 rollout_ask services/web/rollout/record >"$LAB_TMP/record"
 jq -e '.release == "v2" and .reason == "a good one" and .ended_ms > .started_ms and .who == "root"' \
 	"$LAB_TMP/record" >/dev/null || fail "$(cat "$LAB_TMP/record")"
+# The agent's log counts them as people do.
+sed -n 's/.* to=stepping step=\([0-9]*\) .*/\1/p' "$LAB_TMP/agent.log" | uniq >"$LAB_TMP/steps"
+expect "steps in the log" "$(paste -sd ' ' "$LAB_TMP/steps")" '1 2 3 4'
 # Each step once, in order.
 expect "steps" "$(jq -c '[.transitions[] | select(.to == "stepping").step] | unique' "$LAB_TMP/record")" \
 	'[0,1,2,3]'

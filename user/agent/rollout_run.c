@@ -151,6 +151,14 @@ void rollout_run_trouble(struct rollout_run *run, const char *format, ...)
 	strcpy(run->trouble, text);
 }
 
+/* From 1 on, as screens count; 0: none yet, or there are none. */
+static uint32_t number_of(const struct rollout_state *s, const struct rollout_note *note)
+{
+	bool has_steps = s->plan.type == STRATEGY_ROLLING || s->plan.step_count;
+
+	return has_steps && note->to != ROLLOUT_STARTING ? note->step + 1 : 0;
+}
+
 static void log_note(const struct rollout_run *run, const struct rollout_note *note)
 {
 	char id[24], step[16];
@@ -165,7 +173,7 @@ static void log_note(const struct rollout_run *run, const struct rollout_note *n
 	};
 
 	snprintf(id, sizeof(id), "%llu", (unsigned long long)run->state.id);
-	snprintf(step, sizeof(step), "%u", note->step);
+	snprintf(step, sizeof(step), "%u", number_of(&run->state, note));
 	log_fields(LOG_LEVEL_INFO, "rollout", fields, sizeof(fields) / sizeof(*fields));
 }
 
