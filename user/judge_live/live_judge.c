@@ -235,6 +235,18 @@ static enum live_skip compare(const struct live_judge *j, const struct cast *cas
 
 /* ---- the judge ---- */
 
+/* As the tests see it: what is alike is in one bucket. */
+static void make_alike(const struct serin_histogram *h, struct serin_histogram *out)
+{
+	uint32_t least = serin_latency_bucket(LIVE_ALIKE_US);
+
+	*out = *h;
+	for (uint32_t i = 0; i < least; i++) {
+		out->bucket[least] += h->bucket[i];
+		out->bucket[i] = 0;
+	}
+}
+
 /* From the next tick on, for what is frozen must not depend on what it is to be told of. */
 static void freeze(struct live_judge *j, const struct cast *cast)
 {
@@ -244,9 +256,13 @@ static void freeze(struct live_judge *j, const struct cast *cast)
 	for (int i = 0; i < SEQ_LATENCY_MAX; i++) {
 		const struct serin_histogram *h = &primary->latencies->of[latency_of[i]];
 
-		if ((j->has_latency >> i & 1) && j->seq.edge[i][SEQ_P90] == SEQ_NO_EDGE &&
-		    latency_count(h) >= LIVE_FREEZE_SAMPLES)
-			seq_freeze(&j->seq, (enum seq_latency)i, h);
+		struct serin_histogram alike;
+
+		if (!(j->has_latency >> i & 1) || j->seq.edge[i][SEQ_P90] != SEQ_NO_EDGE ||
+		    latency_count(h) < LIVE_FREEZE_SAMPLES)
+			continue;
+		make_alike(h, &alike);
+		seq_freeze(&j->seq, (enum seq_latency)i, &alike);
 	}
 }
 
@@ -268,6 +284,7 @@ int live_judge_begin(struct live_judge *j, const struct live_roles *roles, const
 
 static int step(struct live_judge *j, const struct live_tick *tick)
 {
+	struct serin_histogram alike[SEQ_ROLE_MAX][SEQ_LATENCY_MAX];
 	struct seq_tick in = {0};
 
 	for (int role = 0; role < SEQ_ROLE_MAX; role++) {
@@ -277,9 +294,12 @@ static int step(struct live_judge *j, const struct live_tick *tick)
 						.failures = pool->failures,
 						.resets = pool->resets,
 						.share = pool->share};
-		for (int i = 0; i < SEQ_LATENCY_MAX; i++)
-			if (has_role(j, role) && (j->has_latency >> i & 1))
-				in.of[role].latency[i] = &pool->latency[i];
+		for (int i = 0; i < SEQ_LATENCY_MAX; i++) {
+			if (!has_role(j, role) || !(j->has_latency >> i & 1))
+				continue;
+			make_alike(&pool->latency[i], &alike[role][i]);
+			in.of[role].latency[i] = &alike[role][i];
+		}
 	}
 	return seq_step(&j->seq, &in);
 }

@@ -35,6 +35,10 @@ struct snapshot;
  * fail no number of flows could tell that one is not twice as bad. */
 #define LIVE_FLOOR 0.001
 
+/* Latencies below this are alike. A pool that gets a tenth of another's connections finds colder caches
+ * and sleeping threads, which costs it tens of microseconds whatever version it runs. */
+#define LIVE_ALIKE_US 1000
+
 /* Ticks longer than this are skipped: weights may have changed in it, and clients be counted often. */
 #define LIVE_GAP_MS 5000
 
