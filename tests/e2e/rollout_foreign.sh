@@ -36,6 +36,19 @@ rollout_do resume >/dev/null
 rollout_until 10 stepping
 expect "weight, resumed" "$(rollout_weight canary)" 10
 
+# Whoever resumes at once goes on, whether or not anybody had looked at that weight.
+serin weight web canary=44 >/dev/null
+rollout_do resume >"$LAB_TMP/out" || fail "$(cat "$LAB_TMP/out")"
+rollout_until 10 stepping
+expect "weight, resumed at once" "$(rollout_weight canary)" 10
+
+# The same once more, as a job does that is tried again: nothing happens to it.
+expect_exit 5 serin rollout start web --release v2 --reason again
+grep -q 'v2 by careful is under way already: rollout 1 is stepping' "$LAB_TMP/out" ||
+	fail "$(cat "$LAB_TMP/out")"
+expect "the one under way" "$(rollout_get '"\(.id) \(.phase)"')" '1 stepping'
+expect "its weight" "$(rollout_weight canary)" 10
+
 # Another release: the one before is taken back first, and both records tell.
 rollout_start v3 '"strategy": "bold"'
 expect "weight of v3" "$(rollout_weight canary)" 40
@@ -57,6 +70,8 @@ refuse() {
 refuse invalid start
 refuse invalid start '"release": "v4", "strategy": "none"'
 refuse invalid start '"release": "v4", "strategy": "misfit"'
+refuse invalid start '"release": "v4", "strategy": "bald"'
+jq -r .error.message "$LAB_TMP/out" | grep -q "did you mean 'bold'" || fail "$(cat "$LAB_TMP/out")"
 refuse invalid jump
 refuse conflict undo
 refuse conflict abort '"id": 1'

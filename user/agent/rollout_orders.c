@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/rollout_internal.h"
+#include "config/suggest.h"
 
 #define TURNS_MAX 4 /* a look and a seed, a look and a shift, and looks at what became of it */
 
@@ -72,6 +73,18 @@ static int obey(struct rollout_run *run, enum rollout_command command, const cha
 	return 0;
 }
 
+/* What was done by hand a moment ago is known before anything is said to it. */
+static void look_first(struct rollouts *r, struct rollout_run *run)
+{
+	struct snapshot *s;
+
+	if (rollout_run_has_ended(run))
+		return;
+	s = rollouts_snapshot(r);
+	rollout_run_look(run, s);
+	snapshot_free(s);
+}
+
 static int command(struct rollouts *r, const struct rollouts_order *order, json_t **out, char *why)
 {
 	struct rollout_run *run = rollouts_find(r, order->service, 0);
@@ -87,6 +100,7 @@ static int command(struct rollouts *r, const struct rollouts_order *order, json_
 			      run->state.release);
 	if (order->command == ROLLOUT_RETRY && !rollouts_can_keep(r))
 		return refuse_unkept(why);
+	look_first(r, run);
 	read_who(order, who);
 	err = obey(run, order->command, who, order->reason, why);
 	if (err)
@@ -108,6 +122,17 @@ static const struct rollouts_service *find_service(const struct rollouts *r, con
 	return NULL;
 }
 
+static int refuse_strategy(const struct rollouts *r, const char *name, char *why)
+{
+	struct suggest near = {.text = name};
+	char hint[SUGGEST_HINT_LEN];
+
+	for (size_t i = 0; i < r->strategy_count; i++)
+		suggest_offer(&near, r->strategies[i].name);
+	return refuse(-EINVAL, why, "the agent's file has no strategy \"%.40s\"%s", name,
+		      suggest_hint(&near, hint));
+}
+
 static int find_strategy(const struct rollouts *r, const struct rollouts_order *order,
 			 const struct model_strategy **out, char *why)
 {
@@ -127,7 +152,7 @@ static int find_strategy(const struct rollouts *r, const struct rollouts_order *
 			*out = &r->strategies[i];
 			return 0;
 		}
-	return refuse(-EINVAL, why, "the agent's file has no strategy \"%.40s\"", name);
+	return refuse_strategy(r, name, why);
 }
 
 /* Whoever starts another release has the one before taken back, by that one's own rules. */
@@ -256,6 +281,21 @@ static int split_after(struct rollouts *r, const struct rollouts_order *order,
 	return err;
 }
 
+/* Who asks twice for the same, as a job does that is tried again, takes nothing back by it. */
+static int check_is_new(struct rollouts *r, const struct rollouts_order *order,
+			const struct model_strategy *strategy, char *why)
+{
+	const struct rollout_run *old = rollouts_find(r, order->service, 0);
+
+	if (!old || rollout_run_has_ended(old) || strcmp(old->state.release, order->release) ||
+	    strcmp(old->state.plan.name, strategy->name))
+		return 0;
+	return refuse(-ESTALE, why,
+		      "%s by %s is under way already: rollout %llu is %s; nothing was changed",
+		      old->state.release, strategy->name, (unsigned long long)old->state.id,
+		      rollout_phase_name(old->state.phase));
+}
+
 /* Would it be taken? A release that cannot begin supersedes nobody. */
 static int check(struct rollouts *r, const struct rollouts_order *order, char *why)
 {
@@ -265,6 +305,8 @@ static int check(struct rollouts *r, const struct rollouts_order *order, char *w
 
 	if (!err)
 		err = find_strategy(r, order, &b.strategy, why);
+	if (!err)
+		err = check_is_new(r, order, b.strategy, why);
 	if (!err)
 		err = split_after(r, order, &b.split, why);
 	if (!err)
