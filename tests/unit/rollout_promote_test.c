@@ -97,6 +97,45 @@ static void a_primary_changes_when_that_moves_nobody(void **state)
 	lab_until(l, l->s.phase == ROLLOUT_PROMOTED);
 }
 
+/* It would be promoted by nobody, the moment that a backend comes back. */
+static void everything_waits_for_somebody_to_take_it(void **state)
+{
+	struct lab *l = &lab;
+
+	(void)state;
+	l->look.is_candidate_down = true;
+	lab_begin(l, &plan);
+	lab_looks(l, 10);
+	assert_int_equal(l->s.phase, ROLLOUT_PROMOTING);
+	assert_string_equal(l->s.why, "waits for a healthy backend of green");
+	assert_int_equal(wanted(l, "green"), 0);
+	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE), -22);
+	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE_FULL), -22);
+	lab_look(l, SECOND);
+	assert_int_equal(wanted(l, "green"), 0);
+	l->look.is_candidate_down = false;
+	lab_until(l, l->s.phase == ROLLOUT_PROMOTED);
+}
+
+static void a_step_to_everything_waits_too(void **state)
+{
+	struct strategy_step steps[] = {{.has_weight = true, .weight_ppm = 50 * PERCENT},
+					{.has_weight = true, .weight_ppm = 100 * PERCENT}};
+	struct lab *l = &lab;
+
+	(void)state;
+	plan.steps = steps;
+	plan.step_count = 2;
+	l->look.is_candidate_down = true;
+	lab_begin(l, &plan);
+	lab_looks(l, 10);
+	assert_int_equal(wanted(l, "green"), 50 * PERCENT);
+	assert_string_equal(l->s.why, "waits for a healthy backend of green");
+	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE), -22);
+	l->look.is_candidate_down = false;
+	lab_until(l, wanted(l, "green") == 100 * PERCENT);
+}
+
 static void standby_ends_well(void **state)
 {
 	struct lab *l = standing_by();
@@ -242,6 +281,9 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_primary_changes_when_that_moves_nobody, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(everything_waits_for_somebody_to_take_it, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_step_to_everything_waits_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(standby_ends_well, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_in_standby_is_undone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(standby_may_be_cut_short, set_up, tear_down),

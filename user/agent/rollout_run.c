@@ -108,6 +108,19 @@ static void see_backends(struct rollout_run *run, const struct snapshot_service 
 	run->look.backend_count = list ? count : 0;
 }
 
+static bool takes_flows(const struct snapshot_backend *b)
+{
+	return b->state == SERIN_BACKEND_UP && !b->is_unhealthy && !b->is_ejected && b->has_hop;
+}
+
+static bool is_down(const struct snapshot_pool *pool)
+{
+	for (size_t i = 0; pool && i < pool->backend_count; i++)
+		if (takes_flows(&pool->backends[i]))
+			return false;
+	return pool;
+}
+
 static void see(struct rollout_run *run, const struct snapshot *s,
 		const struct snapshot_service *svc)
 {
@@ -117,6 +130,7 @@ static void see(struct rollout_run *run, const struct snapshot *s,
 		rollout_actor_of(&svc->last, run->look.actor);
 	run->look.epoch = svc->epoch;
 	run->look.seed = svc->seed;
+	run->look.is_candidate_down = is_down(pool_of(svc, run->state.candidate));
 	rollout_counts_look(run, svc);
 	if (run->state.plan.type == STRATEGY_ROLLING)
 		see_backends(run, svc);

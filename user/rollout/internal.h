@@ -36,6 +36,8 @@ void rollout_pass(struct course *c, bool counts);
 bool rollout_has_hook(const struct model_strategy *plan, enum strategy_moment at);
 /* The moment's hook said yes, or there is none. Asks it, and again some time after a no. */
 bool rollout_may(struct course *c, enum strategy_moment at);
+/* Nobody of the candidate's could take all that comes; says so. */
+bool rollout_lacks_candidate(struct rollout_state *s);
 void rollout_tidy(char *text);
 void rollout_add_ms(uint64_t *sum, uint64_t ms);
 
@@ -48,6 +50,8 @@ int rollout_check_split(const struct rollout_state *s, const struct rollout_spli
 			char *why);
 /* Wants of the split what the state says, other pools as found. */
 void rollout_aim(struct rollout_state *s);
+/* With such a weight production has nothing left. */
+bool rollout_leaves_nothing(const struct rollout_state *s, uint32_t weight_ppm);
 /* Somebody else's split pauses it. */
 void rollout_see(struct course *c);
 
@@ -75,6 +79,8 @@ bool rollout_is_alone_and_well(const struct rollout_state *s);
 
 bool rollout_step_on(struct course *c); /* steps.c */
 void rollout_next_step(struct course *c);
+/* The step that is now gives all that production has. */
+bool rollout_step_takes_all(const struct rollout_state *s);
 bool rollout_promote_on(struct course *c); /* promote.c */
 bool rollout_stand_by(struct course *c);
 bool rollout_back_on(struct course *c);

@@ -104,6 +104,11 @@ static int skip_of_batch(struct order *o)
 	}
 }
 
+static int refuse_down(const struct order *o)
+{
+	return refuse(o, "the candidate has no healthy backend to give everything to");
+}
+
 static int skip_of_step(struct order *o)
 {
 	struct rollout_state *s = o->s;
@@ -111,6 +116,8 @@ static int skip_of_step(struct order *o)
 
 	switch (s->stage) {
 	case ROLLOUT_GATE:
+		if (s->is_candidate_down && rollout_step_takes_all(s))
+			return refuse_down(o);
 		say_yes(s);
 		return 0;
 	case ROLLOUT_RAMP:
@@ -134,6 +141,8 @@ static int skip_of_promotion(struct order *o)
 	if (s->stage != ROLLOUT_GATE &&
 	    !(s->stage == ROLLOUT_HOLD && s->plan.finish == STRATEGY_RETURN))
 		return refuse(o, "it waits for the split, which is made before anything else");
+	if (s->stage == ROLLOUT_GATE && s->is_candidate_down)
+		return refuse_down(o);
 	say_yes(s);
 	return 0;
 }
@@ -189,6 +198,8 @@ static int promote_full(struct order *o)
 		return refuse(o, "there is nothing to promote");
 	if (s->plan.type == STRATEGY_ROLLING)
 		return refuse(o, "a rolling one does not leave out batches");
+	if (s->is_candidate_down)
+		return refuse_down(o);
 	if (s->phase == ROLLOUT_PAUSED && unpause(o))
 		return -EINVAL;
 	s->step = (uint32_t)s->plan.step_count;

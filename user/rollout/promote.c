@@ -25,6 +25,8 @@ static bool gate(struct course *c)
 	struct rollout_state *s = c->s;
 
 	rollout_pass(c, true);
+	if (rollout_lacks_candidate(s))
+		return false;
 	if (!s->is_want_made || !rollout_may(c, STRATEGY_AT_PROMOTION))
 		return false;
 	if (s->plan.type == STRATEGY_ROLLING) {

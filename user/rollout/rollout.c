@@ -123,6 +123,13 @@ void rollout_pass(struct course *c, bool counts)
 	c->passed_ms = 0;
 }
 
+bool rollout_lacks_candidate(struct rollout_state *s)
+{
+	if (s->is_candidate_down && *s->candidate)
+		rollout_wait(s, "waits for a healthy backend of %s", s->candidate);
+	return s->is_candidate_down && *s->candidate;
+}
+
 bool rollout_has_hook(const struct model_strategy *plan, enum strategy_moment at)
 {
 	for (size_t i = 0; i < plan->hook_count; i++)

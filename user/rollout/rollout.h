@@ -13,6 +13,7 @@
  *     of it at most
  *   - a split that this rollout did not make pauses it and is left alone; abort and resume then act
  *     upon it knowingly
+ *   - a candidate without a backend that takes flows is not given all of them: that waits for one
  *   - an ended rollout wants nothing any more
  * A rolling one wants nothing of the split, and whoever changes it does not stop it. Nobody can take an
  * upgrade back: where its analysis finds harm it stops, with the batch drained if others can spare it.
@@ -151,8 +152,9 @@ struct rollout_state {
 	 * a retry has the same. */
 	bool has_seed; /* false: with whatever the service has */
 	uint64_t seed;
-	bool wants_seed;     /* the service is to have it now */
-	uint64_t found_seed; /* the service's, as last looked at */
+	bool wants_seed;	/* the service is to have it now */
+	uint64_t found_seed;	/* the service's, as last looked at */
+	bool is_candidate_down; /* as last looked at; not kept */
 	struct rollout_question question;
 	uint64_t questions;	  /* so far */
 	enum rollout_reply reply; /* to the last one, not acted upon yet (in a pause, say) */
@@ -182,6 +184,7 @@ struct rollout_look {
 	struct rollout_split split;
 	uint32_t epoch;
 	char actor[ROLLOUT_ACTOR_LEN]; /* who made it, for people: "weight by root (reason)" */
+	bool is_candidate_down;	       /* none of its backends takes new flows */
 	bool has_traffic; /* new flows of the candidate since the look before; for kernel analyses */
 	uint64_t seed;
 	char seed_refusal[ROLLOUT_WHY_LEN]; /* why it is not the one wanted; "": nobody said no */

@@ -63,6 +63,13 @@ static uint32_t baseline_before(const struct rollout_state *s)
 	return *s->baseline ? share_of(&s->before, s->baseline) : 0;
 }
 
+bool rollout_leaves_nothing(const struct rollout_state *s, uint32_t weight_ppm)
+{
+	uint64_t taken = (uint64_t)weight_ppm * (*s->baseline ? 2 : 1);
+
+	return taken >= room_in(s, &s->found);
+}
+
 static bool is_one_of_two(const struct rollout_state *s, const char *pool)
 {
 	return !strcmp(pool, s->candidate) || !strcmp(pool, s->production);
@@ -294,6 +301,7 @@ void rollout_see(struct course *c)
 
 	s->found = *is;
 	s->epoch = c->look->epoch;
+	s->is_candidate_down = c->look->is_candidate_down;
 	s->found_seed = c->look->seed;
 	s->is_want_made = is_wanted;
 	if (s->plan.type == STRATEGY_ROLLING)

@@ -22,9 +22,18 @@ static void pass_used(struct course *c)
 		rollout_pass(c, false);
 }
 
+bool rollout_step_takes_all(const struct rollout_state *s)
+{
+	const struct strategy_step *step = step_of(s);
+
+	return step->has_weight && rollout_leaves_nothing(s, step->weight_ppm);
+}
+
 static bool gate(struct course *c)
 {
 	rollout_pass(c, true);
+	if (rollout_step_takes_all(c->s) && rollout_lacks_candidate(c->s))
+		return false;
 	if (!c->s->is_want_made || !rollout_may(c, STRATEGY_AT_STEP))
 		return false;
 	rollout_enter(c->s, ROLLOUT_SHIFT);
