@@ -23,6 +23,8 @@
 #include "lib/net.h"
 #include "lib/rtnl.h"
 
+#define GIVE_UP_MS 100
+
 static pid_t peer;
 static struct rtnl *rtnl;
 static int ifindex; /* of near, our end */
@@ -81,8 +83,8 @@ static void make_near_end(void)
 	/* An absent host is given up after one question. */
 	run("echo 1 > /proc/sys/net/ipv4/neigh/near/mcast_solicit");
 	run("echo 1 > /proc/sys/net/ipv6/neigh/near/mcast_solicit");
-	run("echo 100 > /proc/sys/net/ipv4/neigh/near/retrans_time_ms");
-	run("echo 100 > /proc/sys/net/ipv6/neigh/near/retrans_time_ms");
+	run("echo %d > /proc/sys/net/ipv4/neigh/near/retrans_time_ms", GIVE_UP_MS);
+	run("echo %d > /proc/sys/net/ipv6/neigh/near/retrans_time_ms", GIVE_UP_MS);
 }
 
 /* Before its state is UP, the kernel throws away what an interface is to send. */

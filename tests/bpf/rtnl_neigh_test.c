@@ -58,6 +58,27 @@ static void neighbour_appears_when_probed(void **state)
 	}
 }
 
+/* How long the kernel waits for an answer to its one question. */
+static void give_up_after(int ms)
+{
+	run("echo %d > /proc/sys/net/ipv4/neigh/near/retrans_time_ms", ms);
+	run("echo %d > /proc/sys/net/ipv6/neigh/near/retrans_time_ms", ms);
+}
+
+static void neighbour_resolves_until_it_is_given_up(void **state)
+{
+	static const char *const hosts[] = {"10.99.0.8", "2001:db8:99::8"};
+
+	(void)state;
+	give_up_after(10 * DEADLINE_MS);
+	for (int i = 0; i < 2; i++) {
+		wait_for(hosts[i], RTNL_NEIGH_NONE);
+		probe(hosts[i]);
+		wait_for(hosts[i], RTNL_NEIGH_RESOLVING);
+	}
+	give_up_after(GIVE_UP_MS);
+}
+
 static void absent_neighbour_fails_and_is_revived(void **state)
 {
 	static const char *const hosts[] = {"10.99.0.9", "2001:db8:99::9"};
@@ -68,7 +89,6 @@ static void absent_neighbour_fails_and_is_revived(void **state)
 	for (int i = 0; i < 2; i++) {
 		wait_for(hosts[i], RTNL_NEIGH_NONE);
 		probe(hosts[i]);
-		wait_for(hosts[i], RTNL_NEIGH_RESOLVING);
 		wait_for(hosts[i], RTNL_NEIGH_FAILED);
 	}
 	run("nsenter -t %d -n ip address add 10.99.0.9/24 dev far", peer);
@@ -210,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(neighbour_appears_when_probed),
+		cmocka_unit_test(neighbour_resolves_until_it_is_given_up),
 		cmocka_unit_test(absent_neighbour_fails_and_is_revived),
 		cmocka_unit_test(stale_neighbour_is_valid),
 		cmocka_unit_test(permanent_neighbour_survives_a_probe),
