@@ -175,8 +175,12 @@ static void promote(struct rollout_run *run)
 {
 	struct live_judge *live = &run->judge->live;
 
-	if (run->state.wants_promoted && !live->seq.is_promoted)
-		live_judge_promote(live, is_rolling(run) ? LIVE_HALF_REST : run->state.production);
+	if (!run->state.wants_promoted || live->seq.is_promoted)
+		return;
+	if (is_rolling(run))
+		live_judge_outlive(live, live_halves_past(run->halves));
+	else
+		live_judge_promote(live, run->state.production);
 }
 
 static void tick(struct rollout_run *run, const struct snapshot *s)

@@ -29,7 +29,7 @@ struct live_halves {
 	bool has_looked;
 	struct seen *seen; /* at the last look */
 	size_t seen_count;
-	struct counted sum[HALVES];
+	struct counted sum[HALVES], past;
 	struct snapshot_pool pools[HALVES];
 	struct snapshot_service service;
 	struct snapshot snapshot;
@@ -99,8 +99,8 @@ static void count(struct live_halves *h, const struct seen *now, enum live_half 
 	static const struct counted nothing;
 	const struct counted *was = before(h, now);
 
-	if (!was && !h->has_looked && half == LIVE_REST)
-		was = &nothing;
+	if (!h->has_looked && half == LIVE_REST)
+		add(&h->past, &now->counted, &nothing);
 	if (was && half != LIVE_NEITHER)
 		add(&h->sum[half], &now->counted, was);
 }
@@ -158,4 +158,9 @@ int live_halves_follow(struct live_halves *h, const struct snapshot_service *svc
 const struct snapshot *live_halves_snapshot(const struct live_halves *h)
 {
 	return &h->snapshot;
+}
+
+const struct serin_signals *live_halves_past(const struct live_halves *h)
+{
+	return &h->past.signals;
 }

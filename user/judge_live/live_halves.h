@@ -13,6 +13,7 @@
 
 struct live_halves;
 struct live_judge;
+struct serin_signals;
 struct snapshot;
 struct snapshot_backend;
 struct snapshot_pool;
@@ -37,9 +38,7 @@ void live_halves_adopt(struct live_halves *h, const struct live_judge *j);
 typedef enum live_half live_half_of(const struct snapshot_backend *b, void *arg);
 
 /*
- * live_halves_follow() - adds to each half what its backends counted since the last look. With the first
- * one the rest has all that its backends ever counted: its history, against which those are held that
- * have nobody left beside them.
+ * live_halves_follow() - adds to each half what its backends counted since the last look.
  * Returns 0 or -ENOMEM.
  */
 int live_halves_follow(struct live_halves *h, const struct snapshot_service *svc,
@@ -47,3 +46,6 @@ int live_halves_follow(struct live_halves *h, const struct snapshot_service *svc
 
 /* Of the last look; lives until the next one. */
 const struct snapshot *live_halves_snapshot(const struct live_halves *h);
+
+/* What the rest had counted ever before the first look; nothing after live_halves_adopt(). */
+const struct serin_signals *live_halves_past(const struct live_halves *h);

@@ -325,15 +325,34 @@ void live_judge_tick(struct live_judge *j, const struct snapshot *s, uint64_t no
 	j->skipped++;
 }
 
+static void begin_change(struct live_judge *j, const char *reference)
+{
+	seq_promote(&j->seq);
+	set_name(j->roles.pool[SEQ_BASELINE], reference);
+	set_name(j->roles.pool[SEQ_STABLE], "");
+	j->at_ms = 0;
+}
+
 void live_judge_promote(struct live_judge *j, const char *old_primary)
 {
 	for (int role = 0; role < SEQ_ROLE_MAX; role++)
 		if (has_role(j, role) && !strcmp(j->roles.pool[role], old_primary))
 			seq_expect(&j->seq, j->last[role].flows, j->last[role].failures);
-	seq_promote(&j->seq);
-	set_name(j->roles.pool[SEQ_BASELINE], old_primary);
-	set_name(j->roles.pool[SEQ_STABLE], "");
-	j->at_ms = 0;
+	begin_change(j, old_primary);
+}
+
+void live_judge_outlive(struct live_judge *j, const struct serin_signals *past)
+{
+	const struct live_counts *last = &j->last[SEQ_BASELINE];
+	char reference[SERIN_NAME_LEN];
+
+	if (last->flows >= LIVE_ENOUGH)
+		seq_expect(&j->seq, last->flows, last->failures);
+	else
+		seq_expect(&j->seq, last->flows + known_flows(past),
+			   last->failures + past->failures);
+	memcpy(reference, j->roles.pool[SEQ_BASELINE], sizeof(reference));
+	begin_change(j, reference);
 }
 
 void live_judge_counted(const struct live_judge *j, enum seq_role role, struct serin_signals *to,

@@ -136,6 +136,13 @@ void live_judge_tick(struct live_judge *j, const struct snapshot *s, uint64_t no
  * latencies change with the load). Counts from the next tick on. */
 void live_judge_promote(struct live_judge *j, const char *old_primary);
 
+/* A rival that had so many flows while it was compared with needs no older past. */
+#define LIVE_ENOUGH 1000
+
+/* live_judge_outlive() - likewise, where the last of what the canary was compared with has gone over to it:
+ * its failures since the judge began say what to expect, and if they were of too few flows @past, too. */
+void live_judge_outlive(struct live_judge *j, const struct serin_signals *past);
+
 /* live_judge_counted() - what had been counted of a pool, as counters that say the same: for those who go
  * on counting themselves. */
 void live_judge_counted(const struct live_judge *j, enum seq_role role, struct serin_signals *to,
