@@ -188,6 +188,7 @@ static void judge_path(const char *path, enum rollout_finding finding, const cha
 
 static void kayenta_judges_the_whole_stretch(void **state)
 {
+	char why[ROLLOUT_WHY_LEN];
 	json_t *entry;
 
 	(void)state;
@@ -203,8 +204,9 @@ static void kayenta_judges_the_whole_stretch(void **state)
 	lab_write("canary.json", "{\"metrics\": }");
 	judge_path("/pools/5/5", ROLLOUT_INCONCLUSIVE, "kayenta: unexpected token near '}'");
 	unlink(lab_path("canary.json"));
-	judge_path("/pools/5/5", ROLLOUT_INCONCLUSIVE,
-		   "kayenta: cannot be read: No such file or directory");
+	snprintf(why, sizeof(why), "kayenta: %s cannot be read: No such file or directory",
+		 lab_path("canary.json"));
+	judge_path("/pools/5/5", ROLLOUT_INCONCLUSIVE, why);
 }
 
 /* It hangs: what was found before counts, but never as good. */

@@ -104,7 +104,7 @@ static int read_canary(const struct source *s, const json_t *request, struct can
 	int err = config_read_file(s->file, &text, &len);
 
 	if (err)
-		return complain(s, "cannot be read: %s", strerror(-err));
+		return complain(s, "%s cannot be read: %s", s->file, strerror(-err));
 	err = canary_parse(s, text, len, out);
 	free(text);
 	if (!err) {
