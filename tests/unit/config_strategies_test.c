@@ -67,7 +67,8 @@ static void test_steps(void **state)
 		     "    - {weight: 1, hold: 2m}\n"
 		     "    - {ramp: {to: 10.5%, over: 10m}, hold: 1500ms}\n    - {analysis: 720h}\n"
 		     "    - {pause: manual}\n    - {weight: 70}\n    finish: return\n"
-		     "    flows: reset\n    drain: 1s\n    standby: 0\n" SERVICES);
+		     "    flows: reset\n    drain: 1s\n    standby: 0\n"
+		     "    hooks: [{at: upgrade, exec: [/a]}]\n" SERVICES);
 	const struct model_strategy *s = &m->strategies[0];
 
 	(void)state;
@@ -148,11 +149,12 @@ static void test_hooks(void **state)
 
 static void test_rolling(void **state)
 {
-	struct model *m = parse(
-		HEAD "    type: rolling\n    batch: 25%\n    min_healthy: 0\n"
-		     "    health_timeout: 90s\n    drain: 5m\n"
-		     "    hooks: [{at: batch, exec: [/bin/true]}]\n"
-		     "  steady: {type: rolling, batch: 2}\n  least: {type: rolling}\n" SERVICES);
+	struct model *m =
+		parse(HEAD "    type: rolling\n    batch: 25%\n    min_healthy: 0\n"
+			   "    health_timeout: 90s\n    drain: 5m\n"
+			   "    hooks: [{at: batch, exec: [/bin/true]}]\n"
+			   "  steady: {type: rolling, batch: 2, hooks: [{at: batch, exec: [/a]}]}\n"
+			   "  least: {type: rolling, hooks: [{at: batch, exec: [/a]}]}\n" SERVICES);
 	const struct model_strategy *s = m->strategies;
 
 	(void)state;
@@ -345,6 +347,10 @@ static void test_wrong_hooks(void **state)
 		 "'upgrade' is for strategies with 'finish: return'"},
 		{HEAD "    type: rolling\n    hooks: [{at: promotion, exec: [/a]}]\n" ALONE, 6, 18,
 		 "a strategy of type rolling promotes nothing"},
+		{HEAD "    type: rolling\n    hooks: [{at: end, exec: [/a]}]\n" ALONE, 5, 11,
+		 "a strategy of type rolling needs a hook at 'batch'"},
+		{CAREFUL "    finish: return\n" ALONE, 8, 13,
+		 "'finish: return' needs a hook at 'upgrade'"},
 	};
 
 	(void)state;
@@ -379,7 +385,9 @@ static void test_wrong_services(void **state)
 		{STEPS("[{weight: 70}, {weight: 71}]") SERVICES, 21, 13,
 		 "step 2 of the strategy 'careful' has no room: 71 % for the candidate, and other "
 		 "pools of this service have 30 %"},
-		{HEAD "    type: rolling\n    min_healthy: 2\n" SERVICES, 20, 13,
+		{HEAD "    type: rolling\n    min_healthy: 2\n    hooks: [{at: batch, exec: "
+		      "[/a]}]\n" SERVICES,
+		 21, 13,
 		 "the pool 'stable' has 2 backends, of which the strategy 'careful' keeps 2"},
 	};
 

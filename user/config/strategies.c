@@ -163,6 +163,8 @@ static void read_strategy(struct reader *r, const struct node *key, struct model
 	strategy_set_hold(s);
 	if (s->type == STRATEGY_ROLLING)
 		s->analysis.on_failure = STRATEGY_PAUSE;
+	if (r->errors.all.count == errors)
+		strategy_check_upgrade(r, node, s);
 }
 
 static bool is_new(struct reader *r, const struct node *first, const struct node *key)

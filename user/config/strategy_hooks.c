@@ -167,3 +167,26 @@ void strategy_check_hooks(struct reader *r, const struct node *node, const struc
 				   "'upgrade' is for strategies with 'finish: return'");
 	}
 }
+
+static bool has_hook(const struct model_strategy *s, enum strategy_moment at)
+{
+	for (size_t i = 0; i < s->hook_count; i++)
+		if (s->hooks[i].at == at)
+			return true;
+	return false;
+}
+
+void strategy_check_upgrade(struct reader *r, const struct node *node,
+			    const struct model_strategy *s)
+{
+	bool is_rolling = s->type == STRATEGY_ROLLING;
+
+	if (is_rolling && !has_hook(s, STRATEGY_AT_BATCH))
+		errors_add(&r->errors, node_place(node, "type"),
+			   "a strategy of type rolling needs a hook at 'batch': nothing else would "
+			   "upgrade its backends");
+	if (!is_rolling && s->finish == STRATEGY_RETURN && !has_hook(s, STRATEGY_AT_UPGRADE))
+		errors_add(&r->errors, node_place(node, "finish"),
+			   "'finish: return' needs a hook at 'upgrade': nothing else would upgrade "
+			   "the primary before it has the traffic again");
+}

@@ -34,5 +34,9 @@ extern const struct schema_list strategy_hook_list;
 void strategy_check_hooks(struct reader *r, const struct node *node,
 			  const struct model_strategy *s);
 
+/* That something upgrades what is to be upgraded; of one that is right otherwise. */
+void strategy_check_upgrade(struct reader *r, const struct node *node,
+			    const struct model_strategy *s);
+
 /* A string_rule's: http:// or https:// and a host. */
 bool strategy_is_url(const char *text);
