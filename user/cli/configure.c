@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/act.h"
+#include "cli/check_files.h"
 #include "config/config.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
@@ -29,6 +30,7 @@ int cmd_check(const struct cli *cli)
 		model_free(m);
 		return CLI_USAGE;
 	}
+	check_files(m, cli->args[0], stderr);
 	printf("%s: right: %zu service%s, %zu pool%s, %zu backend%s\n", cli->args[0],
 	       m->service_count, m->service_count == 1 ? "" : "s", pools, pools == 1 ? "" : "s",
 	       backends, backends == 1 ? "" : "s");
