@@ -170,11 +170,13 @@ static void test_rolling(void **state)
 
 static void test_after_batch(void **state)
 {
-	struct model *m = parse(
-		HEAD "    type: rolling\n    after_batch: {hold: 1m, analysis: 5m, pause: manual}\n"
-		     "  usual: {type: rolling}\n"
-		     "  unseen: {type: rolling, analysis: {kernel: false}}\n"
-		     "  asked: {type: rolling, after_batch: {analysis: 5m}}\n" SERVICES);
+	struct model *m = parse(HEAD "    type: rolling\n    after_batch: {hold: 1m, analysis: 5m, "
+				     "pause: manual}\n    hooks: [{at: batch, exec: [/a]}]\n"
+				     "  usual: {type: rolling, hooks: [{at: batch, exec: [/a]}]}\n"
+				     "  unseen: {type: rolling, analysis: {kernel: false}, hooks: "
+				     "[{at: batch, exec: [/a]}]}\n"
+				     "  asked: {type: rolling, after_batch: {analysis: 5m}, hooks: "
+				     "[{at: batch, exec: [/a]}]}\n" SERVICES);
 	const struct strategy_step *after = &m->strategies[0].after_batch;
 
 	(void)state;
