@@ -33,6 +33,8 @@ for line in '^phase  *paused (step), step 2/3' '^begun .*: weekly' 'canary  *can
 	'serin rollout resume web'; do
 	grep -q "$line" "$LAB_TMP/screen" || fail "no \"$line\" in: $(cat "$LAB_TMP/screen")"
 done
+expect "what can be done" "$(serin rollout status web -o json | jq -c .can)" \
+	'["resume","promote","promote full","abort"]'
 expect_exit 5 serin rollout undo web
 expect_exit 5 serin rollout resume web --id 99
 
@@ -47,8 +49,12 @@ serin rollout promote web --full >"$LAB_TMP/out"
 wait "$waits" || fail "exit $? of a promoted one: $(cat "$LAB_TMP/waits")"
 expect "weight" "$(rollout_weight canary)" 100
 serin rollout status web >"$LAB_TMP/screen"
+grep -q 'serin rollout undo web' "$LAB_TMP/screen" || fail "$(cat "$LAB_TMP/screen")"
 
 serin rollout start web --release v3 >"$LAB_TMP/out"
+# It is v3 that is meant now, by all that is said.
+serin rollout status web --id 1 >"$LAB_TMP/screen"
+! grep -q 'rollout undo' "$LAB_TMP/screen" || fail "undo is offered for v2: $(cat "$LAB_TMP/screen")"
 expect "taken back" "$(serin rollout status web -o json | jq -r .candidate)" stable
 serin rollout status web -w >"$LAB_TMP/watched" 2>&1 &
 watches=$!

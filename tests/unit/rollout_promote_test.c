@@ -136,6 +136,27 @@ static void a_step_to_everything_waits_too(void **state)
 	lab_until(l, wanted(l, "green") == 100 * PERCENT);
 }
 
+#define CAN(command) (1u << ROLLOUT_##command)
+
+static void what_can_be_said_is_what_is_taken(void **state)
+{
+	struct lab *l = &lab;
+
+	(void)state;
+	plan.standby_ms = MINUTE;
+	lab_begin(l, &plan);
+	assert_int_equal(rollout_can(&l->s), CAN(PAUSE) | CAN(PROMOTE) | CAN(PROMOTE_FULL) |
+						     CAN(ABORT) | CAN(SUPERSEDE));
+	lab_until(l, l->s.phase == ROLLOUT_STANDBY);
+	assert_int_equal(rollout_can(&l->s), CAN(PAUSE) | CAN(PROMOTE) | CAN(PROMOTE_FULL) |
+						     CAN(ABORT) | CAN(UNDO) | CAN(SUPERSEDE));
+	assert_int_equal(l->s.phase, ROLLOUT_STANDBY); /* as it was */
+	lab_until(l, l->s.phase == ROLLOUT_PROMOTED);
+	assert_int_equal(rollout_can(&l->s), CAN(UNDO));
+	l->s.plan.finish = STRATEGY_RETURN;
+	assert_int_equal(rollout_can(&l->s), 0);
+}
+
 static void standby_ends_well(void **state)
 {
 	struct lab *l = standing_by();
@@ -284,6 +305,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(everything_waits_for_somebody_to_take_it, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_step_to_everything_waits_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_can_be_said_is_what_is_taken, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(standby_ends_well, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_in_standby_is_undone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(standby_may_be_cut_short, set_up, tear_down),

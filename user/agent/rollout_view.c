@@ -189,6 +189,19 @@ static int add_seed(json_t *view, const struct rollout_state *s)
 				"is_own_seed", is_own));
 }
 
+/* Of the one that commands are for. */
+static json_t *can_json(const struct rollout_run *run)
+{
+	const struct rollout_run *meant = rollouts_find(run->all, run->state.service, 0);
+	unsigned int can = run == meant ? rollout_can(&run->state) : 0;
+	json_t *names = json_array();
+
+	for (int c = 0; c < ROLLOUT_COMMAND_MAX; c++)
+		if (c != ROLLOUT_SUPERSEDE && can >> c & 1)
+			json_array_append_new(names, json_string(rollout_command_name(c)));
+	return names;
+}
+
 json_t *rollout_view_json(struct rollout_run *run, const struct snapshot *s)
 {
 	const struct rollout_state *state = &run->state;
@@ -205,7 +218,8 @@ json_t *rollout_view_json(struct rollout_run *run, const struct snapshot *s)
 		metrics_json(run), "question", rollout_question_json(run), "transitions",
 		run->transitions);
 
-	if (!view || !more || json_object_update(view, more) || add_seed(view, state)) {
+	if (!view || !more || json_object_update(view, more) || add_seed(view, state) ||
+	    json_object_set_new(view, "can", can_json(run))) {
 		json_decref(view);
 		view = NULL;
 	}

@@ -323,25 +323,49 @@ static void put_command(struct screen *s, const char *verb, const char *what)
 		   verb, view_text(s->view, "service"), what);
 }
 
+static bool can(const json_t *view, const char *command)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(view, "can"), i, name)
+	{
+		const char *text = json_string_value(name);
+
+		if (text && !strcmp(text, command))
+			return true;
+	}
+	return false;
+}
+
+/* Those that the agent would take: what is in the way of each, it knows. */
 static void put_commands(struct screen *s)
 {
-	const json_t *v = s->view;
+	static const struct {
+		const char *command, *what;
+	} of[] = {
+		{"resume", "go on, with this rollout's own weights"},
+		{"promote", "past what it waits for"},
+		{"pause", "stay at this weight"},
+		{"undo", "back to what was before"},
+		{"abort", "back to 0 %, at once"},
+		{"retry", "again, from the start"},
+	};
+	bool is_full = can(s->view, "promote full");
 
-	if (view_is_in(v, "paused")) {
-		put_command(s, "resume", "go on, with this rollout's own weights");
-		put_command(s, "abort", "back to 0 %, at once");
-	} else if (view_is_in(v, "standby") || view_is_in(v, "promoted")) {
-		put_command(s, "undo", "back to what was before");
-	} else if (view_is_in(v, "aborted")) {
-		put_command(s, "report", "all that was seen");
-		put_command(s, "retry", "again, from the start");
-	} else if (view_has_ended(v) || view_is_in(v, "rolling back")) {
-		put_command(s, "report", "all that was seen");
-	} else {
-		put_command(s, "promote", "past what it waits for; --full: to 100 %");
-		put_command(s, "pause", "stay at this weight");
-		put_command(s, "abort", "back to 0 %, at once");
+	for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+		bool is_promote = !strcmp(of[i].command, "promote");
+
+		if (can(s->view, of[i].command))
+			put_command(s, of[i].command,
+				    is_promote && is_full
+					    ? "past what it waits for; --full: to 100 %"
+					    : of[i].what);
+		else if (is_promote && is_full)
+			put_command(s, "promote --full", "to 100 %");
 	}
+	if (view_has_ended(s->view))
+		put_command(s, "report", "all that was seen");
 }
 
 /* ---- all of it ---- */

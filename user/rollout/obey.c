@@ -2,6 +2,7 @@
 /* What persons say. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "rollout/internal.h"
 
@@ -287,4 +288,21 @@ int rollout_obey(struct rollout_state *s, enum rollout_command c, const char *wh
 	rollout_ask_for_analysis(s);
 	s->wants_reset = s->wants_seed = false;
 	return 0;
+}
+
+/* Tried on a copy, which takes over nothing that it would have to free. */
+unsigned int rollout_can(const struct rollout_state *s)
+{
+	struct rollout_state *copy = malloc(sizeof(*copy));
+	char why[ROLLOUT_WHY_LEN];
+	struct rollout_notes notes;
+	unsigned int can = 0;
+
+	for (int c = 0; copy && c < ROLLOUT_COMMAND_MAX; c++) {
+		*copy = *s;
+		if (!rollout_obey(copy, (enum rollout_command)c, NULL, NULL, &notes, why))
+			can |= 1u << c;
+	}
+	free(copy);
+	return can;
 }

@@ -263,6 +263,9 @@ void rollout_step(struct rollout_state *s, const struct rollout_look *look,
 int rollout_obey(struct rollout_state *s, enum rollout_command c, const char *who,
 		 const char *reason, struct rollout_notes *notes, char why[ROLLOUT_WHY_LEN]);
 
+/* The commands that rollout_obey() would take now: 1 << each. Out of memory there are none. */
+unsigned int rollout_can(const struct rollout_state *s);
+
 /* For people: its step or batch, from 1 on and never more than there are; 0: none yet, or none at all. */
 uint32_t rollout_step_number(const struct rollout_state *s);
 
