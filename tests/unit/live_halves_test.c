@@ -54,6 +54,7 @@ static void pass(uint64_t flows, uint64_t failures)
 	for (int i = 0; i < BACKENDS; i++) {
 		uint64_t failed = sides[i] == LIVE_UPGRADED ? failures : 0;
 
+		backends[i].counters.flows += flows;
 		backends[i].counters.signals.handshakes += flows;
 		backends[i].counters.signals.failures += failed;
 		histograms[i].of[SERIN_LATENCY_FIRST_BYTE].bucket[60 + i] += flows;
@@ -98,6 +99,17 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static uint64_t new_flows(const char *half)
+{
+	const struct snapshot_service *svc = live_halves_snapshot(h)->services;
+
+	for (size_t i = 0; i < svc->pool_count; i++)
+		if (!strcmp(svc->pools[i].name, half))
+			return svc->pools[i].counters.flows;
+	fail();
+	return 0;
+}
+
 static void each_counts_where_it_is(void **state)
 {
 	(void)state;
@@ -115,6 +127,8 @@ static void each_counts_where_it_is(void **state)
 	assert_int_equal(tick.of[SEQ_CANARY].flows, 10);
 	assert_int_equal(tick.of[SEQ_CANARY].failures, 1);
 	assert_int_equal(tick.of[SEQ_CANARY].latency[SEQ_FIRST_BYTE].bucket[60], 10);
+	assert_int_equal(new_flows(LIVE_HALF_REST), 50);
+	assert_int_equal(new_flows(LIVE_HALF_UPGRADED), 10);
 	assert_int_equal(tick.of[SEQ_CANARY].weight_ppm, 300000);
 	assert_int_equal(tick.of[SEQ_BASELINE].weight_ppm, 600000);
 }

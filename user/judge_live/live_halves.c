@@ -12,6 +12,7 @@
 
 /* All of a backend that only grows. */
 struct counted {
+	uint64_t flows;
 	struct serin_signals signals;
 	struct serin_histograms latencies;
 };
@@ -63,6 +64,7 @@ static void take(const struct snapshot_backend *b, struct seen *out)
 	out->id = b->id;
 	out->address = b->address;
 	out->port = b->port;
+	out->counted.flows = b->counters.flows;
 	out->counted.signals = b->counters.signals;
 	if (b->latencies)
 		out->counted.latencies = *b->latencies;
@@ -121,6 +123,7 @@ static void show(struct live_halves *h, const struct snapshot_service *svc,
 					    .latencies = &h->sum[half].latencies};
 		strcpy(p->name, names[half]);
 		p->weight_ppm = all ? (uint32_t)(pool->weight_ppm * weight[half] / all) : 0;
+		p->counters.flows = h->sum[half].flows;
 		p->counters.signals = h->sum[half].signals;
 	}
 	h->service = *svc;
