@@ -23,7 +23,7 @@
 #include "lib/net.h"
 #include "lib/rtnl.h"
 
-#define GIVE_UP_MS 100
+#define DEADLINE_MS 5000
 
 static pid_t peer;
 static struct rtnl *rtnl;
@@ -71,6 +71,13 @@ static pid_t start_peer(void)
 	return child;
 }
 
+/* How long the kernel waits for an answer to its one question; those that are there may be slow. */
+static void give_up_after(int ms)
+{
+	run("echo %d > /proc/sys/net/ipv4/neigh/near/retrans_time_ms", ms);
+	run("echo %d > /proc/sys/net/ipv6/neigh/near/retrans_time_ms", ms);
+}
+
 static void make_near_end(void)
 {
 	run("ip link set lo up");
@@ -83,8 +90,7 @@ static void make_near_end(void)
 	/* An absent host is given up after one question. */
 	run("echo 1 > /proc/sys/net/ipv4/neigh/near/mcast_solicit");
 	run("echo 1 > /proc/sys/net/ipv6/neigh/near/mcast_solicit");
-	run("echo %d > /proc/sys/net/ipv4/neigh/near/retrans_time_ms", GIVE_UP_MS);
-	run("echo %d > /proc/sys/net/ipv6/neigh/near/retrans_time_ms", GIVE_UP_MS);
+	give_up_after(10 * DEADLINE_MS);
 }
 
 /* Before its state is UP, the kernel throws away what an interface is to send. */
