@@ -187,7 +187,9 @@ static void says_how_it_ended(void **state)
 	free(text);
 	text = screen_of("promoted", 0, true);
 	EXPECT(text, "phase      promoted, step 8/8, candidate at 100 %\n", "+50% +100%",
-	       "serin rollout undo web");
+	       "new: v2.4.1", "finding    unknown: nothing bad was found since it was promoted\n",
+	       "in steps   not worse", "since      continue, 30 looks", "serin rollout undo web");
+	assert_true(strstr(text, "\nin steps ") < strstr(text, "\nsince "));
 	free(text);
 }
 
@@ -383,8 +385,9 @@ static void a_record_has_pictures(void **state)
 	(void)state;
 	assert_int_equal(count_of(html, "<svg"), 5);
 	assert_int_equal(count_of(html, "class=\"event\""), 5 * 5);
-	EXPECT(html, "Weight of each pool", "Failures per second", "class=\"bound\"", "4.8 of 4.6",
-	       "no answer within 500 ms", "\u2716 ended here", "18364758544493064720, as before it",
+	EXPECT(html, "Weight of each pool", "Failures per second", "class=\"bound line\"",
+	       ">decides<", "4.8 of 4.6", "no answer within 500 ms", "\u2716 ended here",
+	       "18364758544493064720, as before it",
 	       "<title>web: v2.4.1 "
 	       "aborted</title>");
 	EXPECT(md, "### \u274c web: release v2.4.1 aborted\n",
@@ -393,6 +396,26 @@ static void a_record_has_pictures(void **state)
 	       "| failures | 0.61 | 0.31 | 1.97 | 4.8 of 4.6 |",
 	       "| page | rollback | no | 2084 ms |");
 	free(html);
+	free(md);
+	json_decref(json);
+}
+
+/* What made it good stays to be seen after the judge began to look for something else. */
+static void a_promoted_one_says_why_it_was_good(void **state)
+{
+	json_t *json = load("promoted");
+	char *html = written(rollout_write_html, json), *md = written(rollout_write_md, json);
+
+	(void)state;
+	EXPECT(html, "Kernel's signals until it was promoted",
+	       "Kernel's signals since it was promoted", ">aborts<", ">good<");
+	EXPECT(md, "\nKernel's signals until it was promoted: **not worse",
+	       "\nKernel's signals since it was promoted: **continue** after 30 looks");
+	free(html);
+	free(md);
+	json_object_del(json, "kernel_steps");
+	md = written(rollout_write_md, json);
+	EXPECT(md, "\nKernel's signals: **continue** after 30 looks");
 	free(md);
 	json_decref(json);
 }
@@ -438,6 +461,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_markup),
 		cmocka_unit_test(a_page_stands_alone),
 		cmocka_unit_test(a_record_has_pictures),
+		cmocka_unit_test(a_promoted_one_says_why_it_was_good),
 		cmocka_unit_test(bears_what_it_does_not_know),
 	};
 

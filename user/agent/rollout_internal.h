@@ -42,6 +42,9 @@ struct rollout_run {
 	json_t *transitions;	     /* all there were */
 	json_t *counted;	     /* counters of each pool at the start; NULL: not looked yet */
 	json_t *ended_pools;	     /* as they were when it ended; NULL: not kept */
+	/* What the judge had found when the release was promoted, after which it looks for something else;
+	 * NULL: nothing, or not yet. */
+	json_t *kernel_steps;
 	/* ---- not kept yet ---- */
 	json_t *news[STORE_PART_MAX];
 	bool is_dirty;

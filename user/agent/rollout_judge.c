@@ -159,15 +159,17 @@ static void sample(struct rollout_run *run, const struct live_tick *tick)
 {
 	const struct seq_state *seq = &run->judge->live.seq;
 
-	rollout_run_tell(run, STORE_SAMPLES,
-			 json_pack("{s:I, s:I, s:s, s:f, s:o, s:o, s:o}", "at_ms",
-				   (json_int_t)rollout_now_unix_ms(), "step",
-				   (json_int_t)run->state.step, "phase",
-				   rollout_phase_name(run->state.phase), "weight",
-				   tick->of[SEQ_CANARY].weight_ppm / 1e4, "log_e",
-				   number_or_null(seq_line_log_e(seq, SEQ_LINE_HARM)), "fine_log_e",
-				   number_or_null(seq_line_log_e(seq, SEQ_LINE_FINE)), "pools",
-				   pools_json(run, tick)));
+	rollout_run_tell(
+		run, STORE_SAMPLES,
+		json_pack("{s:I, s:I, s:s, s:f, s:o, s:o, s:o, s:o, s:o}", "at_ms",
+			  (json_int_t)rollout_now_unix_ms(), "step", (json_int_t)run->state.step,
+			  "phase", rollout_phase_name(run->state.phase), "weight",
+			  tick->of[SEQ_CANARY].weight_ppm / 1e4, "log_e",
+			  number_or_null(seq_line_log_e(seq, SEQ_LINE_HARM)), "log_bound",
+			  number_or_null(seq_line_log_bound(seq, SEQ_LINE_HARM)), "fine_log_e",
+			  number_or_null(seq_line_log_e(seq, SEQ_LINE_FINE)), "fine_log_bound",
+			  number_or_null(seq_line_log_bound(seq, SEQ_LINE_FINE)), "pools",
+			  pools_json(run, tick)));
 }
 
 /* At once: what was found before is no finding about what is looked for from now on. */
@@ -177,6 +179,9 @@ static void promote(struct rollout_run *run)
 
 	if (!run->state.wants_promoted || live->seq.is_promoted)
 		return;
+	json_decref(run->kernel_steps);
+	run->kernel_steps = live->seq.ticks ? rollout_judge_json(run) : NULL;
+	run->is_dirty = true;
 	if (is_rolling(run))
 		live_judge_outlive(live, live_halves_past(run->halves));
 	else
@@ -277,6 +282,8 @@ void rollout_judge_follow(struct rollout_run *run, const struct snapshot *s)
 	if (run->judge && run->judge->analyses != state->analyses) {
 		rollout_judge_free(run->judge);
 		run->judge = NULL;
+		json_decref(run->kernel_steps);
+		run->kernel_steps = NULL;
 	}
 	if (!run->judge && is_to_begin(run))
 		run->judge = begin(run, s);

@@ -30,9 +30,9 @@ static json_t *state_json(const struct rollout_run *run)
 {
 	json_t *state = rollout_to_json(&run->state);
 
-	return state ? json_pack("{s:o, s:I, s:O?, s:O?}", "rollout", state, "first_epoch",
+	return state ? json_pack("{s:o, s:I, s:O?, s:O?, s:O?}", "rollout", state, "first_epoch",
 				 (json_int_t)run->first_epoch, "counted", run->counted,
-				 "ended_pools", run->ended_pools)
+				 "ended_pools", run->ended_pools, "kernel_steps", run->kernel_steps)
 		     : NULL;
 }
 
@@ -172,6 +172,7 @@ static struct rollout_run *run_of(struct rollouts *r, const struct store_rollout
 		(uint32_t)json_integer_value(json_object_get(kept->state, "first_epoch"));
 	run->counted = kept_json(kept, "counted", JSON_OBJECT);
 	run->ended_pools = kept_json(kept, "ended_pools", JSON_ARRAY);
+	run->kernel_steps = kept_json(kept, "kernel_steps", JSON_OBJECT);
 	snprintf(run->who, sizeof(run->who), "%s", kept->who);
 	snprintf(run->reason, sizeof(run->reason), "%s", kept->reason);
 	run->kept_wants = run->state.wants;

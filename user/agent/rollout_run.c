@@ -41,6 +41,7 @@ void rollout_run_free(struct rollout_run *run)
 	json_decref(run->metrics_json);
 	json_decref(run->counted);
 	json_decref(run->ended_pools);
+	json_decref(run->kernel_steps);
 	for (int part = 0; part < STORE_PART_MAX; part++)
 		json_decref(run->news[part]);
 	free(run->backends);

@@ -184,20 +184,20 @@ static void put_tests(struct screen *s, const json_t *tests)
 	}
 }
 
-static void put_kernel(struct screen *s, const json_t *k)
+static void put_kernel(struct screen *s, const json_t *k, const char *label)
 {
 	const json_t *totals = json_object_get(k, "totals");
 	const json_t *canary = json_object_get(totals, "canary");
 	const json_t *baseline = json_object_get(totals, "baseline");
 	const char *reason = view_text(k, "reason"), *decider = view_text(k, "decider");
 
-	screen_put(
-		s, SCREEN_PLAIN, "kernel", "%s%s%s%s%s%s, %lld looks; failed %lld/%lld : %lld/%lld",
-		view_text(k, "verdict"), *reason ? ", " : "", reason, *decider ? " (" : "", decider,
-		*decider ? ")" : "", (long long)view_int(k, "ticks", 0),
-		(long long)view_int(canary, "failures", 0), (long long)view_int(canary, "flows", 0),
-		(long long)view_int(baseline, "failures", 0),
-		(long long)view_int(baseline, "flows", 0));
+	screen_put(s, SCREEN_PLAIN, label, "%s%s%s%s%s%s, %lld looks; failed %lld/%lld : %lld/%lld",
+		   view_text(k, "verdict"), *reason ? ", " : "", reason, *decider ? " (" : "",
+		   decider, *decider ? ")" : "", (long long)view_int(k, "ticks", 0),
+		   (long long)view_int(canary, "failures", 0),
+		   (long long)view_int(canary, "flows", 0),
+		   (long long)view_int(baseline, "failures", 0),
+		   (long long)view_int(baseline, "flows", 0));
 	put_evidence(s, "  worse", k, "", "aborts");
 	put_evidence(s, "  fine", k, "fine_", "proven");
 	put_tests(s, json_object_get(k, "tests"));
@@ -229,9 +229,33 @@ static void put_metrics(struct screen *s, const json_t *m)
 	}
 }
 
-void screen_put_evidence(struct screen *s)
+/* What the steps had shown stands above what was found since. */
+static void put_kernels(struct screen *s)
 {
 	const json_t *kernel = json_object_get(s->view, "kernel");
+	const json_t *steps = json_object_get(s->view, "kernel_steps");
+
+	if (json_is_object(steps))
+		put_kernel(s, steps, "in steps");
+	if (json_is_object(kernel))
+		put_kernel(s, kernel, json_is_object(steps) ? "since" : "kernel");
+}
+
+static const char *remark_on(const json_t *view, const char *finding)
+{
+	if (!strcmp(finding, "no traffic"))
+		return ": nothing to judge by, it waits";
+	if (!strcmp(finding, "good"))
+		return ": not worse, within bounds";
+	if (strcmp(finding, "unknown") != 0)
+		return "";
+	return json_is_object(json_object_get(view, "kernel_steps"))
+		       ? ": nothing bad was found since it was promoted"
+		       : ": not enough is known yet";
+}
+
+void screen_put_evidence(struct screen *s)
+{
 	const json_t *metrics = json_object_get(s->view, "metrics");
 	const char *finding = view_text(s->view, "finding");
 	bool is_bad = !strcmp(finding, "bad"), is_good = !strcmp(finding, "good");
@@ -240,13 +264,8 @@ void screen_put_evidence(struct screen *s)
 		   is_bad    ? SCREEN_RED
 		   : is_good ? SCREEN_GREEN
 			     : SCREEN_YELLOW,
-		   "finding", "%s%s", *finding ? finding : "none",
-		   !strcmp(finding, "unknown")	    ? ": not enough is known yet"
-		   : !strcmp(finding, "no traffic") ? ": nothing to judge by, it waits"
-		   : is_good			    ? ": not worse, within bounds"
-						    : "");
-	if (json_is_object(kernel))
-		put_kernel(s, kernel);
+		   "finding", "%s%s", *finding ? finding : "none", remark_on(s->view, finding));
+	put_kernels(s);
 	if (json_is_object(metrics))
 		put_metrics(s, metrics);
 }

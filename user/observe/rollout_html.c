@@ -163,12 +163,14 @@ static void put_steps(FILE *out, const json_t *r)
 	end_table(out);
 }
 
-static void put_kernel(FILE *out, const json_t *k)
+static void put_kernel(FILE *out, const json_t *k, const char *when)
 {
+	char title[VIEW_TEXT_LEN];
 	const json_t *test;
 	size_t i;
 
-	begin_table(out, "Kernel's signals",
+	snprintf(title, sizeof(title), "Kernel's signals%s", when);
+	begin_table(out, title,
 		    "Test|#Candidate %|#Baseline %|#Effect|#Worse, log e|#Not worse, log e");
 	json_array_foreach(json_object_get(k, "tests"), i, test)
 	{
@@ -302,6 +304,7 @@ static int put_pictures(FILE *out, const json_t *r)
 int rollout_write_html(const json_t *record, FILE *out)
 {
 	const json_t *kernel = json_object_get(record, "kernel");
+	const json_t *steps = json_object_get(record, "kernel_steps");
 	const json_t *metrics = json_object_get(record, "metrics");
 	int error;
 
@@ -319,8 +322,10 @@ int rollout_write_html(const json_t *record, FILE *out)
 	put_transitions(out, record);
 	put_pools(out, record);
 	put_steps(out, record);
+	if (json_is_object(steps))
+		put_kernel(out, steps, view_until_promoted(record));
 	if (json_is_object(kernel))
-		put_kernel(out, kernel);
+		put_kernel(out, kernel, view_since_promoted(record));
 	if (json_is_object(metrics))
 		put_metrics(out, metrics);
 	put_looks(out, record);

@@ -100,12 +100,12 @@ static void put_evidence(FILE *out, const json_t *of, const char *line)
 		fprintf(out, "%.1f of %.1f | ", e.log_e, e.log_bound);
 }
 
-static void put_kernel(FILE *out, const json_t *k)
+static void put_kernel(FILE *out, const json_t *k, const char *when)
 {
 	const json_t *test;
 	size_t i;
 
-	fprintf(out, "\nKernel's signals: **%s", view_text(k, "verdict"));
+	fprintf(out, "\nKernel's signals%s: **%s", when, view_text(k, "verdict"));
 	if (*view_text(k, "reason"))
 		fprintf(out, ": %s", view_text(k, "reason"));
 	if (*view_text(k, "decider"))
@@ -192,12 +192,15 @@ static void put_hooks(FILE *out, const json_t *r)
 int rollout_write_md(const json_t *record, FILE *out)
 {
 	const json_t *kernel = json_object_get(record, "kernel");
+	const json_t *steps = json_object_get(record, "kernel_steps");
 	const json_t *metrics = json_object_get(record, "metrics");
 
 	put_head(out, record);
 	put_pools(out, record);
+	if (json_is_object(steps))
+		put_kernel(out, steps, view_until_promoted(record));
 	if (json_is_object(kernel))
-		put_kernel(out, kernel);
+		put_kernel(out, kernel, view_since_promoted(record));
 	if (json_is_object(metrics))
 		put_metrics(out, metrics);
 	put_transitions(out, record);

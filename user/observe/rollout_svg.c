@@ -125,47 +125,71 @@ static struct chart_point *points_of(const json_t *samples, const char *key)
 	return points;
 }
 
-static void put_evidence(struct chart *c, const json_t *record, const struct chart_line *worse,
-			 const struct chart_line *fine)
-{
-	const json_t *kernel = json_object_get(record, "kernel");
-	double bound = view_real(kernel, "log_bound"),
-	       fine_bound = view_real(kernel, "fine_log_bound");
+enum { WORSE, FINE, WORSE_BOUND, FINE_BOUND, EVIDENCE_LINES };
 
-	widen(c, worse->points, worse->count);
-	widen(c, fine->points, fine->count);
-	c->high = fmax(c->high, 1.15 * fmax(bound, fine_bound));
+/* NAN: none of them is a number. */
+static double highest(const struct chart_line *line)
+{
+	double high = NAN;
+
+	for (size_t i = 0; i < line->count; i++)
+		high = fmax(high, line->points[i].value);
+	return high;
+}
+
+static bool are_alike(const struct chart_line *a, const struct chart_line *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (!(fabs(a->points[i].value - b->points[i].value) < 0.05))
+			return false;
+	return true;
+}
+
+/* Bounds change with what is looked for: after promotion it is something else. */
+static void put_evidence(struct chart *c, const json_t *record, struct chart_line *lines)
+{
+	bool has_one_bound = are_alike(&lines[WORSE_BOUND], &lines[FINE_BOUND]);
+	double bound = highest(&lines[WORSE_BOUND]);
+
+	for (size_t i = 0; i < EVIDENCE_LINES; i++)
+		widen(c, lines[i].points, lines[i].count);
+	c->high = fmax(c->high, 1.15 * fmax(bound, highest(&lines[FINE_BOUND])));
 	c->low = fmax(c->low, -FLOOR * fmax(bound, 1.0));
 	chart_begin(c);
-	chart_line(c, worse);
-	chart_line(c, fine);
-	if (fabs(bound - fine_bound) < 0.05) {
-		chart_bound(c, bound, "decides");
-	} else {
-		chart_bound(c, bound, "worse: aborts");
-		chart_bound(c, fine_bound, "not worse: good");
-	}
+	if (has_one_bound)
+		lines[WORSE_BOUND].name = "decides";
+	for (size_t i = 0; i < (has_one_bound ? FINE_BOUND : EVIDENCE_LINES); i++)
+		if (!isnan(highest(&lines[i])))
+			chart_line(c, &lines[i]);
 	put_events(c, record);
 	chart_end(c);
 }
 
 int rollout_svg_evidence(FILE *out, const json_t *record)
 {
+	static const char *const keys[] = {"log_e", "fine_log_e", "log_bound", "fine_log_bound"};
 	const json_t *samples = json_object_get(record, "samples");
 	struct chart c = chart_of(out, record, "Evidence of the kernel's signals, log e");
-	struct chart_line worse = {
-		.class = "canary", .name = "worse", .count = json_array_size(samples)};
-	struct chart_line fine = {
-		.class = "baseline", .name = "not worse", .count = json_array_size(samples)};
-	struct chart_point *a = points_of(samples, "log_e"), *b = points_of(samples, "fine_log_e");
+	struct chart_line lines[EVIDENCE_LINES] = {
+		[WORSE] = {.class = "canary", .name = "worse"},
+		[FINE] = {.class = "baseline", .name = "not worse"},
+		[WORSE_BOUND] = {.class = "bound", .name = "aborts", .is_stepped = true},
+		[FINE_BOUND] = {.class = "production", .name = "good", .is_stepped = true},
+	};
+	struct chart_point *points[EVIDENCE_LINES];
+	int error = 0;
 
-	worse.points = a;
-	fine.points = b;
-	if (a && b && worse.count)
-		put_evidence(&c, record, &worse, &fine);
-	free(a);
-	free(b);
-	return a && b ? 0 : -ENOMEM;
+	for (size_t i = 0; i < EVIDENCE_LINES; i++) {
+		lines[i].points = points[i] = points_of(samples, keys[i]);
+		lines[i].count = json_array_size(samples);
+		if (!points[i])
+			error = -ENOMEM;
+	}
+	if (!error && lines[WORSE].count)
+		put_evidence(&c, record, lines);
+	for (size_t i = 0; i < EVIDENCE_LINES; i++)
+		free(points[i]);
+	return error;
 }
 
 /* ---- by pool ---- */

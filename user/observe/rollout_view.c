@@ -170,11 +170,22 @@ const char *view_step_words(const json_t *step, char buf[VIEW_TEXT_LEN])
 	return buf;
 }
 
+static bool have_changed_places(const json_t *view)
+{
+	return !strcmp(view_text(view, "finish"), "swap") && !is_rolling(view) &&
+	       (view_is_in(view, "standby") || view_is_in(view, "promoted"));
+}
+
 const char *view_role(const json_t *view, const json_t *pool, char buf[VIEW_TEXT_LEN])
 {
 	const char *role = view_text(pool, "role");
 	bool is_candidate = !strcmp(role, "candidate");
 
+	if (have_changed_places(view))
+		role = is_candidate		     ? "new"
+		       : strcmp(role, "production")  ? role
+		       : view_is_in(view, "standby") ? "old, warm"
+						     : "old";
 	snprintf(buf, VIEW_TEXT_LEN, "%s%s%s", !strcmp(role, "other") ? "" : role,
 		 is_candidate ? ": " : "", is_candidate ? view_text(view, "release") : "");
 	return buf;
@@ -233,6 +244,18 @@ struct view_evidence view_evidence(const json_t *of, const char *line)
 	snprintf(key, sizeof(key), "%slog_bound", line);
 	e.log_bound = view_real(of, key);
 	return e;
+}
+
+const char *view_until_promoted(const json_t *view)
+{
+	return is_rolling(view) ? " until the last batch" : " until it was promoted";
+}
+
+const char *view_since_promoted(const json_t *view)
+{
+	if (!json_is_object(json_object_get(view, "kernel_steps")))
+		return "";
+	return is_rolling(view) ? " since the last batch" : " since it was promoted";
 }
 
 double view_evidence_part(const struct view_evidence *e)

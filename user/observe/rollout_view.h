@@ -41,7 +41,7 @@ const char *view_duration(int64_t ms, char buf[VIEW_TEXT_LEN]);
 /* "13:05:59Z", "2026-01-31 13:05:59Z" */
 const char *view_clock(int64_t at_ms, char buf[VIEW_TEXT_LEN]);
 const char *view_time(int64_t at_ms, char buf[VIEW_TEXT_LEN]);
-/* "candidate", with the release it runs. */
+/* "candidate", with the release it runs; once they have changed places "new" and "old". */
 const char *view_role(const json_t *view, const json_t *pool, char buf[VIEW_TEXT_LEN]);
 /* "1234, of this release": what clients are drawn with; "" where nobody is, or an older agent does not tell. */
 const char *view_seed(const json_t *view, char buf[VIEW_TEXT_LEN]);
@@ -55,5 +55,9 @@ struct view_evidence {
 	double log_e, log_bound;
 };
 struct view_evidence view_evidence(const json_t *of, const char *line);
+/* " until it was promoted", " since it was promoted": when what of the kernel's signals was found, where the
+ * judge began anew with that; "" where it did not. */
+const char *view_until_promoted(const json_t *view);
+const char *view_since_promoted(const json_t *view);
 /* 0 .. 1: how much of the way to its bound. */
 double view_evidence_part(const struct view_evidence *e);
