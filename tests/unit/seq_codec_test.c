@@ -176,9 +176,9 @@ static void bytes_of_this_version_are_as_they_were(void **unused)
 {
 	(void)unused;
 	seq_codec_put(&state, bytes);
-	assert_int_equal(SEQ_CODEC_VERSION, 1);
-	assert_int_equal(size, 4048);
-	assert_memory_equal(bytes, "serinseq\1\0\0\0\0\0\0\0", 16);
+	assert_int_equal(SEQ_CODEC_VERSION, 2);
+	assert_int_equal(size, 4056);
+	assert_memory_equal(bytes, "serinseq\2\0\0\0\0\0\0\0", 16);
 }
 
 int main(void)

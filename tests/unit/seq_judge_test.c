@@ -86,6 +86,31 @@ static void latencies_are_not_repeated(void **state)
 	assert_near(seq_test_log_e(&s, SEQ_LINE_HARM, SEQ_FIRST_BYTE_RANK), log_e, 1e-9);
 }
 
+/* A stall of one look, however many it slowed, is not slowness that stays. */
+static void a_look_of_latencies_adds_so_much_at_most(void **state)
+{
+	struct seq_tick stalled = tick_of(1000, 0, 0, 0), refused = tick_of(1000, 900, 0, 0);
+	static const enum seq_test slower[] = {SEQ_FIRST_BYTE_RANK, SEQ_FIRST_BYTE_P90};
+
+	(void)state;
+	stalled.of[SEQ_CANARY].latency[SEQ_FIRST_BYTE] = &slow;
+	stalled.of[SEQ_BASELINE].latency[SEQ_FIRST_BYTE] = &usual;
+	options.look_most = 2;
+	seq_begin(&s, &options);
+	seq_freeze(&s, SEQ_FIRST_BYTE, &usual);
+	assert_int_equal(seq_step(&s, &stalled), 0);
+	for (size_t i = 0; i < sizeof(slower) / sizeof(*slower); i++) {
+		double log_e = seq_test_log_e(&s, SEQ_LINE_HARM, slower[i]);
+
+		assert_true(log_e > 0 && log_e <= 2);
+	}
+	assert_verdict(SEQ_CONTINUE, SEQ_NO_REASON);
+	assert_in_range(step(&stalled, 10), 2, 3);
+	assert_verdict(SEQ_ABORT, SEQ_HARM);
+	seq_begin(&s, &options);
+	assert_int_equal(step(&refused, 10), 1); /* failures are told apart by client */
+}
+
 static void an_abort_is_final(void **state)
 {
 	struct seq_tick bad = tick_of(100, 10, 1, 1), good = tick_of(100, 0, 50, 50);
@@ -307,6 +332,9 @@ static void options_that_make_no_sense_are_said(void **state)
 	options.beta = NAN;
 	assert_non_null(seq_options_check(&options));
 	options = good;
+	options.look_most = 0;
+	assert_non_null(seq_options_check(&options));
+	options = good;
 	options.weight[SEQ_RESETS] += 0.1;
 	assert_non_null(seq_options_check(&options));
 	options = good;
@@ -361,6 +389,7 @@ int main(void)
 		cmocka_unit_test_setup(a_worse_canary_is_aborted_for_its_failures, setup),
 		cmocka_unit_test_setup(counted_twice_evidence_is_half, setup),
 		cmocka_unit_test_setup(latencies_are_not_repeated, setup),
+		cmocka_unit_test_setup(a_look_of_latencies_adds_so_much_at_most, setup),
 		cmocka_unit_test_setup(an_abort_is_final, setup),
 		cmocka_unit_test_setup(resets_alone_decide, setup),
 		cmocka_unit_test_setup(slowness_of_all_decides_by_rank, setup),

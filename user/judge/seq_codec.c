@@ -45,6 +45,7 @@ static void walk_options(struct codec *c, struct seq_options *o)
 	doubles(c, &o->fine.rank, 1);
 	doubles(c, &o->floor, 1);
 	doubles(c, &o->repeats, 1);
+	doubles(c, &o->look_most, 1);
 	codec_halves(c, &o->required, 1);
 }
 

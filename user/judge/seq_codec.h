@@ -9,7 +9,7 @@
 
 #include "judge/seq_judge.h"
 
-#define SEQ_CODEC_VERSION 1
+#define SEQ_CODEC_VERSION 2
 
 /* How many bytes a state is. */
 size_t seq_codec_size(void);

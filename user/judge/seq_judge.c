@@ -47,6 +47,7 @@ void seq_options_init(struct seq_options *o)
 		.harm = {.ratio = 1.25, .tail_ratio = 1.25, .rank = 0.03},
 		.fine = {.ratio = 2, .tail_ratio = 2, .rank = 0.1},
 		.repeats = 1,
+		.look_most = SEQ_LOOK_MOST_NONE,
 		.required = 1u << SEQ_FAILURES,
 	};
 }
@@ -89,6 +90,8 @@ const char *seq_options_check(const struct seq_options *o)
 		return "a floor has to be a probability below 1";
 	if (!(o->repeats >= 1 && o->repeats <= 1e6))
 		return "a client is counted once or more often";
+	if (!(o->look_most > 0 && o->look_most <= SEQ_LOOK_MOST_NONE))
+		return "what a look may add has to be more than 0";
 	if (o->required >> SEQ_TEST_MAX)
 		return "an unknown test is required";
 	return NULL;

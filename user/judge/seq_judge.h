@@ -90,9 +90,15 @@ struct seq_options {
 	 * for seconds is in each of them. Evidence of failures and resets is divided by it: the mean of a factor's c-th root is no
 	 * more than 1, and so is that of a product of c of them, however they depend (Hoelder). */
 	double repeats;
+	/* > 0: what one look's latencies may add to the logarithm of evidence, at most. A host that stalls for
+	 * a second makes all that it serves slow at once, which are as many samples and one thing that went
+	 * wrong: it should take some looks. A factor that is cut is no greater, so what is promised holds. */
+	double look_most;
 	uint32_t required; /* bits 1 << enum seq_test: what "not worse" is about */
 	uint32_t pad;
 };
+
+#define SEQ_LOOK_MOST_NONE 1e30
 
 /* D.3's split of .01, 1.25 times as many failures, .03 of rank; .02 for the alarm; "not worse" than twice
  * as many failures, .05. */

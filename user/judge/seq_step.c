@@ -195,6 +195,13 @@ static void allow_repeats(const struct seq_state *s, double *log_factor)
 		log_factor[i] /= s->options.repeats;
 }
 
+/* Samples of one look depend on each other where a host stalls. */
+static void allow_stalls(const struct seq_state *s, double *log_factor)
+{
+	for (int i = 0; i < SEQ_GRID; i++)
+		log_factor[i] = fmin(log_factor[i], s->options.look_most);
+}
+
 static void add_test(struct seq_state *s, enum seq_line line, enum seq_test t,
 		     const struct contest *c)
 {
@@ -212,7 +219,9 @@ static void add_test(struct seq_state *s, enum seq_line line, enum seq_test t,
 		tells = rate_factors(c, line, t, ratio, log_factor);
 	if (!tells)
 		return;
-	if (!seq_test_is_of_latency(t))
+	if (seq_test_is_of_latency(t))
+		allow_stalls(s, log_factor);
+	else
 		allow_repeats(s, log_factor);
 	seq_grid_add(&s->grid[line][t], seq_line_start(s, line), log_factor);
 }

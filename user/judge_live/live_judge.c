@@ -42,6 +42,7 @@ void live_options_init(struct seq_options *o)
 	memcpy(o->weight, weight, sizeof(weight));
 	o->harm.rank = 0.05; /* machines differ */
 	o->repeats = LIVE_REPEATS;
+	o->look_most = LIVE_LOOK_MOST;
 	o->floor = LIVE_FLOOR;
 }
 

@@ -31,6 +31,10 @@ struct snapshot;
  */
 #define LIVE_REPEATS 3
 
+/* A stall of a second or two, of one host, is no verdict; slowness that stays is one from the third look on,
+ * or the fourth where tails alone tell. */
+#define LIVE_LOOK_MOST 2
+
 /* A canary that fails less often than this is not worse, whatever the baseline does: of two that never
  * fail no number of flows could tell that one is not twice as bad. */
 #define LIVE_FLOOR 0.001
@@ -95,7 +99,8 @@ struct live_tick {
 };
 
 /*
- * live_options_init() - seq_options_init() as suits what the kernel counts: LIVE_REPEATS, LIVE_FLOOR, and
+ * live_options_init() - seq_options_init() as suits what the kernel counts: LIVE_REPEATS, LIVE_LOOK_MOST,
+ * LIVE_FLOOR, and
  * no part of alpha, though they are counted and told, for
  *   resets after data: not told apart by client; one with many connections to a backend that ends is all
  *   handshakes' times: kernels answer them; they tell of hosts and ways to them, not of a version

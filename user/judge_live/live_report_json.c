@@ -93,9 +93,10 @@ static json_t *tests_json(const struct seq_report *r)
 
 static json_t *options_json(const struct seq_options *o)
 {
-	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "alpha", o->alpha, "alpha_alarm",
-			 o->alpha_alarm, "beta", o->beta, "worse_than", o->harm.ratio,
-			 "not_worse_than", o->fine.ratio, "floor", o->floor, "repeats", o->repeats);
+	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "alpha", o->alpha,
+			 "alpha_alarm", o->alpha_alarm, "beta", o->beta, "worse_than",
+			 o->harm.ratio, "not_worse_than", o->fine.ratio, "floor", o->floor,
+			 "repeats", o->repeats, "look_most", o->look_most);
 }
 
 json_t *live_report_json(const struct live_account *a)
