@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Somebody who sets a weight by hand pauses a rollout, is named, and keeps the weight until somebody
-# resumes. A new release takes the place of the one under way.
+# resumes; what the judge had found until then is kept bit for bit. A new release takes the place of the one
+# under way.
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
@@ -13,25 +14,50 @@ rollout_config '  careful:
     type: canary
     candidate: canary
     steps: [{weight: 10, hold: 10m}, {weight: 50, hold: 10m}]
-    analysis: {kernel: false}
+    analysis: {dry_run: true}
   bold: {type: canary, candidate: canary, steps: [{weight: 40, hold: 10m}], analysis: {kernel: false}}
   misfit: {type: canary, candidate: green, steps: [{weight: 1}], analysis: {kernel: false}}'
 rollout_agent
 
 rollout_start v2
 expect "weight" "$(rollout_weight canary)" 10
+rollout_load
+has_evidence() { rollout_get .kernel.totals | jq -e '.canary.flows > 0 and .baseline.flows > 0'; }
+lab_wait_for 20 has_evidence
 serin weight web canary=33 --reason "just looking" >/dev/null
 rollout_until 10 paused
 expect "cause" "$(rollout_get .cause)" foreign
 rollout_get .why | grep -q 'weight by root (just looking)' || fail "$(rollout_get .why)"
 expect "weight while it is paused" "$(rollout_weight canary)" 33
 
-# Paused is paused over the agent's death, too.
-kill -9 "$ROLLOUT_AGENT"
-wait "$ROLLOUT_AGENT" 2>/dev/null || true
+# Paused is paused over the agent's death, too; and so is what was found.
+kill_agent() {
+	kill -9 "$ROLLOUT_AGENT"
+	wait "$ROLLOUT_AGENT" 2>/dev/null || true
+}
+evidence() {
+	rollout_kept 'SELECT hex(evidence) FROM rollout'
+	rollout_get .kernel
+}
+evidence >"$LAB_TMP/evidence"
+kill_agent
 rollout_agent
 expect "phase after a restart" "$(rollout_get .phase)" paused
 expect "weight after a restart" "$(rollout_weight canary)" 33
+evidence | cmp - "$LAB_TMP/evidence" || fail "the evidence is another"
+rollout_load_stop
+
+# Evidence that cannot be read takes no release with it.
+kill_agent
+/usr/bin/python3 - "$SERIN_STATE" <<-'END'
+	import sqlite3, sys
+	with sqlite3.connect(sys.argv[1]) as db:
+	    db.execute("UPDATE rollout SET evidence = x'00'")
+END
+rollout_agent
+expect "phase without evidence" "$(rollout_get .phase)" paused
+expect "evidence" "$(rollout_get .kernel)" null
+grep -q 'is gathered anew' "$LAB_TMP/agent.log" || fail "$(tail -n 5 "$LAB_TMP/agent.log")"
 rollout_do resume >/dev/null
 rollout_until 10 stepping
 expect "weight, resumed" "$(rollout_weight canary)" 10

@@ -41,7 +41,7 @@ static void test_a_shift_is_kept(void **state)
 		"\"18364758544493064720\",\"primary\":\"stable\",\"weights\":{\"canary\":"
 		"12.3456,\"stable\":87.6544},\"drained\":[]}|2\n");
 	assert_int_equal(lab_kept_ppm(s, "web"), 123456);
-	assert_int_equal(lab_number("PRAGMA user_version"), 2);
+	assert_int_equal(lab_number("PRAGMA user_version"), 3);
 	assert_int_equal(lab_number("SELECT uid FROM change"), getuid());
 	assert_true(lab_number("SELECT abs(at_ms - unixepoch() * 1000) FROM change") < 60000);
 	assert_true(store_count(s).is_available);

@@ -153,6 +153,18 @@ static json_t *kept_json(const struct store_rollout *kept, const char *key, json
 	return json && json_typeof(json) == type ? json_incref(json) : NULL;
 }
 
+/* Without what was found so far a release is judged anew, which is better than by nobody. */
+static int take_evidence(struct rollout_run *run, const struct store_rollout *kept)
+{
+	int err = rollout_judge_get(run, kept->evidence, kept->evidence_size);
+
+	if (!err || err == -ENOMEM)
+		return err;
+	log_warning("service %s: the evidence of rollout %lld cannot be read: it is gathered anew",
+		    kept->service, (long long)kept->id);
+	return 0;
+}
+
 static struct rollout_run *run_of(struct rollouts *r, const struct store_rollout *kept)
 {
 	struct rollout_run *run = rollout_run_new(r);
@@ -160,7 +172,7 @@ static struct rollout_run *run_of(struct rollouts *r, const struct store_rollout
 	int err = run ? rollout_from_json(state, &run->state) : -ENOMEM;
 
 	if (!err && kept->evidence)
-		err = rollout_judge_get(run, kept->evidence, kept->evidence_size);
+		err = take_evidence(run, kept);
 	if (err) {
 		log_warning("rollout %lld of service %s cannot be taken up: %s",
 			    (long long)kept->id, kept->service, strerror(-err));

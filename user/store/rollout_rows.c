@@ -43,15 +43,18 @@ static const struct part parts[STORE_PART_MAX] = {
 		{
 			"samples",
 			"INSERT INTO rollout_sample (rollout, at_ms, step, phase, weight, log_e,"
-			" fine_log_e, pools) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-			"SELECT at_ms, step, phase, weight, log_e, fine_log_e, pools"
-			" FROM rollout_sample WHERE rollout = ? ORDER BY at_ms, id",
+			" log_bound, fine_log_e, fine_log_bound, pools)"
+			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			"SELECT at_ms, step, phase, weight, log_e, log_bound, fine_log_e,"
+			" fine_log_bound, pools FROM rollout_sample WHERE rollout = ? ORDER BY id",
 			{{"at_ms", KIND_INTEGER},
 			 {"step", KIND_INTEGER},
 			 {"phase", KIND_TEXT},
 			 {"weight", KIND_NUMBER},
 			 {"log_e", KIND_NUMBER},
+			 {"log_bound", KIND_NUMBER},
 			 {"fine_log_e", KIND_NUMBER},
+			 {"fine_log_bound", KIND_NUMBER},
 			 {"pools", KIND_JSON}},
 		},
 	[STORE_LOOKS] =
@@ -224,41 +227,35 @@ void store_merge_samples(const json_t *earlier, json_t *into)
 	}
 }
 
-static int replace_samples(sqlite3 *db, int64_t rollout, const json_t *rows, int64_t before_ms)
+static int replace_samples(sqlite3 *db, int64_t rollout, const json_t *rows)
 {
-	static const char sql[] = "DELETE FROM rollout_sample WHERE rollout = ? AND at_ms <= ?";
+	static const char sql[] = "DELETE FROM rollout_sample WHERE rollout = ?";
 	sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 
 	if (!rc) {
 		sqlite3_bind_int64(st, 1, rollout);
-		sqlite3_bind_int64(st, 2, before_ms);
 		rc = sql_run(st);
 	}
 	sqlite3_finalize(st);
 	return rc ? rc : rollout_rows_add(db, rollout, STORE_SAMPLES, rows);
 }
 
-/* The older half of all, pair by pair: what is long ago is told more coarsely each time. */
+/* The older half of all, pair by pair: what is long ago is told more coarsely each time. All are written
+ * anew, for their order is that of their ids. */
 static int merge_older(sqlite3 *db, int64_t rollout, json_t *rows)
 {
 	size_t count = json_array_size(rows) / 4 * 2;
-	json_t *last = json_array_get(rows, count - 1), *kept = json_array();
-	int64_t end_ms = json_integer_value(json_object_get(last, "at_ms"));
+	json_t *kept = json_array();
 	int rc;
 
-	/* those of the same millisecond as the last one would be deleted with it */
-	while (count < json_array_size(rows) &&
-	       json_integer_value(json_object_get(json_array_get(rows, count), "at_ms")) <= end_ms)
-		count++;
-	for (size_t i = 0; i < count; i += 2) {
-		json_t *into = json_array_get(rows, i + 1 < count ? i + 1 : i);
-
-		if (i + 1 < count)
-			store_merge_samples(json_array_get(rows, i), into);
-		json_array_append(kept, into);
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		if (i % 2 == 0 && i < count)
+			store_merge_samples(json_array_get(rows, i), json_array_get(rows, i + 1));
+		else
+			json_array_append(kept, json_array_get(rows, i));
 	}
-	rc = replace_samples(db, rollout, kept, end_ms);
+	rc = replace_samples(db, rollout, kept);
 	json_decref(kept);
 	return rc;
 }

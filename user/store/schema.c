@@ -44,6 +44,12 @@ static const char *const steps[] = {
 	" is_yes INTEGER, why TEXT);"
 	"CREATE INDEX rollout_hook_of ON rollout_hook (rollout, id);"
 	"PRAGMA user_version = 2;",
+	/* 2 -> 3: bounds of evidence; samples are in order of id, for clocks are set */
+	"ALTER TABLE rollout_sample ADD COLUMN log_bound REAL;"
+	"ALTER TABLE rollout_sample ADD COLUMN fine_log_bound REAL;"
+	"DROP INDEX rollout_sample_of;"
+	"CREATE INDEX rollout_sample_of ON rollout_sample (rollout, id);"
+	"PRAGMA user_version = 3;",
 };
 
 #define VERSION ((int64_t)(sizeof(steps) / sizeof(*steps)))
