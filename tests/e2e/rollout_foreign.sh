@@ -88,6 +88,9 @@ rollout_ask services/web/rollout/record | jq -e \
 	'[.shifts[] | [.before.canary, .after.canary]] == [[0, 40]]' >/dev/null ||
 	fail "$(rollout_ask services/web/rollout/record | jq -c .shifts)"
 
+rollout_ask 'services/web/rollout/record?id=1' | jq -e '[.shifts[].after.canary] == [10, 33, 10, 44, 10, 0]' \
+	>/dev/null || fail "$(rollout_ask 'services/web/rollout/record?id=1' | jq -c '[.shifts[].after]')"
+
 # Orders that make no sense change nothing, and say why.
 refuse() {
 	if rollout_do "${@:2}" >"$LAB_TMP/out"; then fail "it did: ${*:2}"; fi

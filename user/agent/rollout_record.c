@@ -42,7 +42,7 @@ int rollouts_view(struct rollouts *r, const char *service, int64_t id, json_t **
 
 struct shifts {
 	json_t *list;
-	int64_t end_ms; /* 0: not yet */
+	int64_t first, last; /* epochs of this rollout's time; last -1: it has not ended */
 };
 
 static json_t *weights_of(const char *live)
@@ -60,7 +60,8 @@ static int add_shift(const struct history_entry *e, void *arg)
 	char who[128];
 	json_t *before, *after;
 
-	if (shifts->end_ms && e->at_ms > shifts->end_ms + 1000)
+	if (e->epoch >= 0 &&
+	    (e->epoch < shifts->first || (shifts->last >= 0 && e->epoch > shifts->last)))
 		return 0;
 	before = weights_of(e->before);
 	after = weights_of(e->after);
@@ -81,7 +82,10 @@ static json_t *shifts_json(const struct rollout_run *run)
 {
 	const struct history_query query = {
 		.service = run->state.service, .since_ms = run->state.started_ms, .limit = -1};
-	struct shifts shifts = {.list = json_array(), .end_ms = run->state.ended_ms};
+	struct shifts shifts = {.list = json_array(),
+				.first = run->first_epoch,
+				.last = rollout_run_has_ended(run) ? (int64_t)run->state.epoch
+								   : -1};
 
 	if (keeper_keeps(run->all->keeper))
 		store_history(keeper_store(run->all->keeper), &query, add_shift, &shifts);
