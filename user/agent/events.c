@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/accuracy.h"
 #include "agent/keeper.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
@@ -95,8 +96,8 @@ int agent_events_open(sd_event *event, const char *dir, struct keeper *keeper,
 		err = sd_event_now(event, CLOCK_MONOTONIC, &now_us);
 	}
 	if (err >= 0)
-		err = sd_event_add_time(event, &a->timer, CLOCK_MONOTONIC, now_us + PERIOD_US, 0,
-					on_timer, a);
+		err = sd_event_add_time(event, &a->timer, CLOCK_MONOTONIC, now_us + PERIOD_US,
+					TIMER_ACCURACY_US, on_timer, a);
 	if (err < 0) {
 		log_error("cannot follow events: %s", strerror(-err));
 		agent_events_close(a);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/accuracy.h"
 #include "agent/health_internal.h"
 #include "lib/log.h"
 
@@ -177,8 +178,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 
 int health_maps_open(struct health *h)
 {
-	int err = sd_event_add_time_relative(h->event, &h->follower, CLOCK_MONOTONIC, PERIOD_US, 0,
-					     on_timer, h);
+	int err = sd_event_add_time_relative(h->event, &h->follower, CLOCK_MONOTONIC, PERIOD_US,
+					     TIMER_ACCURACY_US, on_timer, h);
 
 	return err < 0 ? err : 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/accuracy.h"
 #include "lib/log.h"
 
 #define MS	  ((uint64_t)1000)
@@ -97,8 +98,8 @@ int keeper_open(sd_event *event, const char *dir, const char *state, struct keep
 	if (k && k->store)
 		err = sd_event_now(event, CLOCK_MONOTONIC, &now_us);
 	if (err >= 0)
-		err = sd_event_add_time(event, &k->timer, CLOCK_MONOTONIC, now_us + PERIOD_US, 0,
-					on_timer, k);
+		err = sd_event_add_time(event, &k->timer, CLOCK_MONOTONIC, now_us + PERIOD_US,
+					TIMER_ACCURACY_US, on_timer, k);
 	if (err < 0) {
 		log_error("cannot keep what happens: %s", strerror(-err));
 		keeper_close(k);

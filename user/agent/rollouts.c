@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/accuracy.h"
 #include "agent/rollout_internal.h"
 #include "lib/log.h"
 #include "model/model.h"
@@ -278,8 +279,8 @@ struct rollouts *rollouts_new(const char *dir)
 
 int rollouts_open(struct rollouts *r, sd_event *event, struct keeper *keeper)
 {
-	int err = sd_event_add_time_relative(event, &r->timer, CLOCK_MONOTONIC, PERIOD_US, 0,
-					     on_timer, r);
+	int err = sd_event_add_time_relative(event, &r->timer, CLOCK_MONOTONIC, PERIOD_US,
+					     TIMER_ACCURACY_US, on_timer, r);
 
 	if (err < 0) {
 		log_error("cannot look after rollouts: %s", strerror(-err));

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/accuracy.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
 
@@ -45,8 +46,8 @@ int sweeper_open(sd_event *event, const char *dir, struct sweeper **out)
 	if (!s)
 		return -ENOMEM;
 	s->dir = dir;
-	error = sd_event_add_time_relative(event, &s->timer, CLOCK_MONOTONIC, PERIOD_US, 0,
-					   on_timer, s);
+	error = sd_event_add_time_relative(event, &s->timer, CLOCK_MONOTONIC, PERIOD_US,
+					   TIMER_ACCURACY_US, on_timer, s);
 	if (error < 0) {
 		log_error("cannot sweep samples: %s", strerror(-error));
 		sweeper_close(s);
