@@ -15,6 +15,10 @@ promtool check rules "$rules" >"$LAB_TMP/out" || fail "$(cat "$LAB_TMP/out")"
 cp "$rules" "$LAB_TMP/alerts_rules.yaml"
 cp "$LAB_ROOT/tests/e2e/alerts.yaml" "$LAB_TMP/alerts.yaml"
 promtool test rules "$LAB_TMP/alerts.yaml" >"$LAB_TMP/out" 2>&1 || fail "$(cat "$LAB_TMP/out")"
+while read -r name; do
+	grep -q "{eval_time: .*, alertname: $name}" "$LAB_TMP/alerts.yaml" || fail "no case in which $name stays silent"
+	grep -A1 "alertname: $name\$" "$LAB_TMP/alerts.yaml" | grep -q exp_alerts || fail "no case in which $name fires"
+done < <(sed -n 's/^ *- alert: //p' "$rules")
 
 lab_topology one stable:1 canary:1
 lab_nginx "${LAB_BACKENDS[@]}"

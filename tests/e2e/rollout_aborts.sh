@@ -45,6 +45,8 @@ expect "weight of its operator's" "$(rollout_weight canary)" 5
 if rollout_do abort >"$LAB_TMP/out"; then fail "an aborted one is aborted: $(cat "$LAB_TMP/out")"; fi
 expect "error" "$(jq -r .error.code "$LAB_TMP/out")" conflict
 expect "rollbacks" "$(curl -s --unix-socket "$SERIN_SOCKET" http://serin/metrics |
-	sed -n 's/^serin_rollout_rollbacks_total{service="web"} //p')" 1
+	sed -n 's/^serin_rollout_rollbacks_total{service="web"//p' | sort)" ',cause="analysis"} 1
+,cause="person"} 0
+,cause="superseded"} 0'
 curl -s --unix-socket "$SERIN_SOCKET" http://serin/metrics | promtool check metrics ||
 	fail "promtool has something to say"

@@ -7,6 +7,7 @@
 #include "agent/rollouts.h"
 #include "dataplane/dataplane.h"
 #include "judge/seq_judge.h"
+#include "observe/metrics_rollouts.h"
 #include "store/rollouts.h"
 
 #define ROLLOUT_ACTOR "rollout"
@@ -114,8 +115,8 @@ void rollouts_remove(struct rollouts *r, struct rollout_run *run);
 
 /* ---- rollout_metrics.c ---- */
 
-/* Of a service since the agent began, with some more. */
-uint64_t rollouts_rollbacks(struct rollouts *r, const char *service, uint64_t more);
+/* Counts one of a service. */
+void rollouts_count_rollback(struct rollouts *r, const char *service, enum metrics_rollback why);
 void rollouts_rollbacks_free(struct rollouts *r);
 
 /* ---- rollout_run.c ---- */

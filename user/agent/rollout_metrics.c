@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "agent/rollout_internal.h"
-#include "observe/metrics_rollouts.h"
 
 static bool is_newest(const struct rollouts *r, const struct rollout_run *run)
 {
@@ -22,13 +21,28 @@ static uint32_t candidate_ppm(const struct rollout_state *s)
 	return 0;
 }
 
+struct rollbacks {
+	struct rollbacks *next;
+	char service[SERIN_NAME_LEN];
+	uint64_t counts[METRICS_ROLLBACK_MAX];
+};
+
+static struct rollbacks *rollbacks_of(const struct rollouts *r, const char *service)
+{
+	struct rollbacks *b = r->rollbacks;
+
+	while (b && strcmp(b->service, service))
+		b = b->next;
+	return b;
+}
+
 static struct metrics_rollout metrics_of(const struct rollout_run *run)
 {
 	const struct rollout_state *s = &run->state;
 	const struct seq_state *seq = rollout_judge_state(run);
 	const json_t *score = json_object_get(run->metrics_json, "score");
-
-	return (struct metrics_rollout){
+	const struct rollbacks *b = rollbacks_of(run->all, s->service);
+	struct metrics_rollout out = {
 		.service = s->service,
 		.release = s->release,
 		.strategy = s->plan.name,
@@ -41,8 +55,11 @@ static struct metrics_rollout metrics_of(const struct rollout_run *run)
 		.has_evidence = seq,
 		.log_e = seq ? seq_line_log_e(seq, SEQ_LINE_HARM) : 0,
 		.fine_log_e = seq ? seq_line_log_e(seq, SEQ_LINE_FINE) : 0,
-		.rollbacks = rollouts_rollbacks(run->all, s->service, 0),
 	};
+
+	if (b)
+		memcpy(out.rollbacks, b->counts, sizeof(out.rollbacks));
+	return out;
 }
 
 void rollouts_write_metrics(struct rollouts *r, FILE *out)
@@ -68,29 +85,19 @@ void rollouts_write_metrics(struct rollouts *r, FILE *out)
 
 /* ---- rollbacks ---- */
 
-struct rollbacks {
-	struct rollbacks *next;
-	char service[SERIN_NAME_LEN];
-	uint64_t count;
-};
-
-uint64_t rollouts_rollbacks(struct rollouts *r, const char *service, uint64_t more)
+void rollouts_count_rollback(struct rollouts *r, const char *service, enum metrics_rollback why)
 {
-	struct rollbacks *b = r->rollbacks;
+	struct rollbacks *b = rollbacks_of(r, service);
 
-	while (b && strcmp(b->service, service))
-		b = b->next;
-	if (!b && more) {
+	if (!b) {
 		b = calloc(1, sizeof(*b));
 		if (!b)
-			return 0;
+			return;
 		snprintf(b->service, sizeof(b->service), "%s", service);
 		b->next = r->rollbacks;
 		r->rollbacks = b;
 	}
-	if (b)
-		b->count += more;
-	return b ? b->count : 0;
+	b->counts[why]++;
 }
 
 void rollouts_rollbacks_free(struct rollouts *r)

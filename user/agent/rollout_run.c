@@ -192,6 +192,15 @@ static void log_note(const struct rollout_run *run, const struct rollout_note *n
 	log_fields(LOG_LEVEL_INFO, "rollout", fields, sizeof(fields) / sizeof(*fields));
 }
 
+static enum metrics_rollback rollback_of(const struct rollout_state *s,
+					 const struct rollout_notes *notes)
+{
+	if (!notes->is_ordered)
+		return METRICS_ROLLBACK_BY_ANALYSIS;
+	return s->ends_as == ROLLOUT_SUPERSEDED ? METRICS_ROLLBACK_SUPERSEDED
+						: METRICS_ROLLBACK_BY_PERSON;
+}
+
 void rollout_run_note(struct rollout_run *run, const struct rollout_notes *notes)
 {
 	for (size_t i = 0; i < notes->count; i++) {
@@ -208,7 +217,8 @@ void rollout_run_note(struct rollout_run *run, const struct rollout_notes *notes
 		if (note->from == note->to)
 			continue;
 		if (note->to == ROLLOUT_ROLLING_BACK) {
-			rollouts_rollbacks(run->all, run->state.service, 1);
+			rollouts_count_rollback(run->all, run->state.service,
+						rollback_of(&run->state, notes));
 			rollout_hooks_tell(run, STRATEGY_AT_ROLLBACK, note->why);
 		}
 		if (rollout_has_ended(note->to))

@@ -52,6 +52,21 @@ static void put_evidence(FILE *out, const char *family, const struct metrics_rol
 	put_real(out, m->fine_log_e);
 }
 
+static void put_rollbacks(FILE *out, const struct metrics_rollout *m)
+{
+	static const char *const causes[METRICS_ROLLBACK_MAX] = {
+		[METRICS_ROLLBACK_BY_ANALYSIS] = "analysis",
+		[METRICS_ROLLBACK_BY_PERSON] = "person",
+		[METRICS_ROLLBACK_SUPERSEDED] = "superseded",
+	};
+
+	for (int i = 0; i < METRICS_ROLLBACK_MAX; i++) {
+		begin(out, "serin_rollout_rollbacks_total", m);
+		metrics_put_label(out, ",", "cause", causes[i]);
+		metrics_put_value(out, m->rollbacks[i]);
+	}
+}
+
 static void put_info(FILE *out, const char *family, const struct metrics_rollout *m)
 {
 	begin(out, family, m);
@@ -114,8 +129,6 @@ void metrics_write_rollouts(const struct metrics_rollout *list, size_t count,
 		put_evidence(out, "serin_rollout_evidence_log_e", &list[i]);
 	metrics_put_head(out, "serin_rollout_rollbacks_total", METRICS_COUNTER,
 			 "How often a candidate was taken back since the agent began.");
-	for (size_t i = 0; i < count; i++) {
-		begin(out, "serin_rollout_rollbacks_total", &list[i]);
-		metrics_put_value(out, list[i].rollbacks);
-	}
+	for (size_t i = 0; i < count; i++)
+		put_rollbacks(out, &list[i]);
 }

@@ -6,6 +6,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Why a candidate was taken back. */
+enum metrics_rollback {
+	METRICS_ROLLBACK_BY_ANALYSIS,
+	METRICS_ROLLBACK_BY_PERSON,
+	METRICS_ROLLBACK_SUPERSEDED,
+	METRICS_ROLLBACK_MAX,
+};
+
 struct metrics_rollout {
 	const char *service, *release, *strategy;
 	const char *phase;
@@ -15,7 +23,7 @@ struct metrics_rollout {
 	double score; /* Kayenta's, 0 .. 100 */
 	bool has_evidence;
 	double log_e, fine_log_e; /* natural logarithms, of harm and of being fine */
-	uint64_t rollbacks;	  /* of the service, since the agent began */
+	uint64_t rollbacks[METRICS_ROLLBACK_MAX]; /* of the service, since the agent began */
 };
 
 /* @phases: names of all there are, NULL at the end; @list: the newest of each service */

@@ -278,6 +278,7 @@ int rollout_obey(struct rollout_state *s, enum rollout_command c, const char *wh
 	int error;
 
 	notes->count = 0;
+	notes->is_ordered = true;
 	if ((size_t)c >= ROLLOUT_COMMAND_MAX)
 		return -EINVAL;
 	snprintf(o.text, sizeof(o.text), "%s by %.100s%s%.120s", rollout_command_name(c),

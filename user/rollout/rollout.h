@@ -230,6 +230,7 @@ struct rollout_note {
 
 struct rollout_notes {
 	size_t count;
+	bool is_ordered; /* of rollout_obey(): a person, or another release */
 	struct rollout_note of[ROLLOUT_NOTES_MAX];
 };
 
