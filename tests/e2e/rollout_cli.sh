@@ -56,6 +56,10 @@ serin rollout start web --release v3 >"$LAB_TMP/out"
 serin rollout status web --id 1 >"$LAB_TMP/screen"
 ! grep -q 'rollout undo' "$LAB_TMP/screen" || fail "undo is offered for v2: $(cat "$LAB_TMP/screen")"
 expect "taken back" "$(serin rollout status web -o json | jq -r .candidate)" stable
+serin rollout status web >"$LAB_TMP/screen"
+for line in 'candidate: v3' 'production: v2'; do
+	grep -q "$line" "$LAB_TMP/screen" || fail "no \"$line\" in: $(cat "$LAB_TMP/screen")"
+done
 serin rollout status web -w >"$LAB_TMP/watched" 2>&1 &
 watches=$!
 serin rollout abort web --reason "too <b>hot" >"$LAB_TMP/out"

@@ -37,6 +37,7 @@ struct rollout_run {
 	struct rollout_state state;
 	char who[ROLLOUT_ACTOR_LEN];
 	char reason[ROLLOUT_WHY_LEN];
+	char production_release[ROLLOUT_RELEASE_LEN]; /* what it had at the start; "": not known */
 	uint32_t first_epoch;	     /* flows with an earlier one are not of this rollout */
 	struct rollout_judge *judge; /* NULL: was never wanted */
 	struct live_halves *halves;  /* rolling: what it is fed with; NULL: nothing yet */
@@ -167,6 +168,12 @@ void rollout_counts_look(struct rollout_run *run, const struct snapshot_service 
 /* It has ended: its pools are told as they are now from now on. */
 void rollout_pools_freeze(struct rollout_run *run);
 json_t *rollout_pools_json(const struct rollout_run *run, const struct snapshot *s);
+
+/* ---- rollout_versions.c ---- */
+
+/* The last one that was promoted and is what the pool has since; "": none is known. */
+void rollouts_release_of(struct rollouts *r, const char *service, const char *pool,
+			 char out[ROLLOUT_RELEASE_LEN]);
 
 /* ---- rollout_flows.c ---- */
 

@@ -30,7 +30,8 @@ static json_t *state_json(const struct rollout_run *run)
 {
 	json_t *state = rollout_to_json(&run->state);
 
-	return state ? json_pack("{s:o, s:I, s:O?, s:O?, s:O?}", "rollout", state, "first_epoch",
+	return state ? json_pack("{s:o, s:s, s:I, s:O?, s:O?, s:O?}", "rollout", state,
+				 "production_release", run->production_release, "first_epoch",
 				 (json_int_t)run->first_epoch, "counted", run->counted,
 				 "ended_pools", run->ended_pools, "kernel_steps", run->kernel_steps)
 		     : NULL;
@@ -169,6 +170,7 @@ static struct rollout_run *run_of(struct rollouts *r, const struct store_rollout
 {
 	struct rollout_run *run = rollout_run_new(r);
 	const json_t *state = json_object_get(kept->state, "rollout");
+	const char *release;
 	int err = run ? rollout_from_json(state, &run->state) : -ENOMEM;
 
 	if (!err && kept->evidence)
@@ -180,6 +182,8 @@ static struct rollout_run *run_of(struct rollouts *r, const struct store_rollout
 		return NULL;
 	}
 	run->state.id = (uint64_t)kept->id;
+	release = json_string_value(json_object_get(kept->state, "production_release"));
+	snprintf(run->production_release, ROLLOUT_RELEASE_LEN, "%s", release ? release : "");
 	run->first_epoch =
 		(uint32_t)json_integer_value(json_object_get(kept->state, "first_epoch"));
 	run->counted = kept_json(kept, "counted", JSON_OBJECT);

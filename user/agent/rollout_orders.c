@@ -241,6 +241,7 @@ static int begin(struct rollouts *r, struct rollout_begin *b, const struct rollo
 	}
 	run->state.id = next_id(r);
 	run->first_epoch = b->epoch + 1;
+	rollouts_release_of(r, order->service, run->state.production, run->production_release);
 	snprintf(run->reason, sizeof(run->reason), "%s", order->reason);
 	rollouts_add(r, run);
 	*out = run;

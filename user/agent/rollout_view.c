@@ -206,18 +206,20 @@ json_t *rollout_view_json(struct rollout_run *run, const struct snapshot *s)
 {
 	const struct rollout_state *state = &run->state;
 	json_t *view = rollout_summary_json(run);
-	json_t *more =
-		json_pack("{s:I, s:s, s:o, s:s, s:s, s:s, s:s, s:s?, s:s, s:o, s:o, s:s, s:o, "
-			  "s:O?, s:o, s:o, s:O}",
-			  "now_ms", (json_int_t)rollout_now_unix_ms(), "stage",
-			  rollout_stage_name(state->stage), "left_ms", left_json(state), "reason",
-			  run->reason, "who", run->who, "candidate", state->candidate, "production",
-			  state->production, "baseline", *state->baseline ? state->baseline : NULL,
-			  "finish", strategy_finish_name(state->plan.finish), "steps",
-			  steps_json(&state->plan), "pools", rollout_pools_json(run, s), "finding",
-			  rollout_finding_name(state->finding), "kernel", rollout_judge_json(run),
-			  "kernel_steps", run->kernel_steps, "metrics", metrics_json(run),
-			  "question", rollout_question_json(run), "transitions", run->transitions);
+	json_t *more = json_pack(
+		"{s:I, s:s, s:o, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s, s:o, s:o, s:s, s:o, "
+		"s:O?, s:o, s:o, s:O}",
+		"now_ms", (json_int_t)rollout_now_unix_ms(), "stage",
+		rollout_stage_name(state->stage), "left_ms", left_json(state), "reason",
+		run->reason, "who", run->who, "candidate", state->candidate, "production",
+		state->production, "production_release",
+		*run->production_release ? run->production_release : NULL, "baseline",
+		*state->baseline ? state->baseline : NULL, "finish",
+		strategy_finish_name(state->plan.finish), "steps", steps_json(&state->plan),
+		"pools", rollout_pools_json(run, s), "finding",
+		rollout_finding_name(state->finding), "kernel", rollout_judge_json(run),
+		"kernel_steps", run->kernel_steps, "metrics", metrics_json(run), "question",
+		rollout_question_json(run), "transitions", run->transitions);
 
 	if (!view || !more || json_object_update(view, more) || add_seed(view, state) ||
 	    json_object_set_new(view, "can", can_json(run))) {

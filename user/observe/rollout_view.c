@@ -176,18 +176,30 @@ static bool have_changed_places(const json_t *view)
 	       (view_is_in(view, "standby") || view_is_in(view, "promoted"));
 }
 
+static bool has_upgraded_production(const json_t *view)
+{
+	return view_is_in(view, "promoted") &&
+	       (is_rolling(view) || !strcmp(view_text(view, "finish"), "return"));
+}
+
 const char *view_role(const json_t *view, const json_t *pool, char buf[VIEW_TEXT_LEN])
 {
 	const char *role = view_text(pool, "role");
 	bool is_candidate = !strcmp(role, "candidate");
+	const char *release = "";
 
+	if (is_candidate)
+		release = view_text(view, "release");
+	else if (!strcmp(role, "production"))
+		release = view_text(view, has_upgraded_production(view) ? "release"
+									: "production_release");
 	if (have_changed_places(view))
 		role = is_candidate		     ? "new"
 		       : strcmp(role, "production")  ? role
 		       : view_is_in(view, "standby") ? "old, warm"
 						     : "old";
 	snprintf(buf, VIEW_TEXT_LEN, "%s%s%s", !strcmp(role, "other") ? "" : role,
-		 is_candidate ? ": " : "", is_candidate ? view_text(view, "release") : "");
+		 *release ? ": " : "", release);
 	return buf;
 }
 

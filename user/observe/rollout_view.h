@@ -41,7 +41,7 @@ const char *view_duration(int64_t ms, char buf[VIEW_TEXT_LEN]);
 /* "13:05:59Z", "2026-01-31 13:05:59Z" */
 const char *view_clock(int64_t at_ms, char buf[VIEW_TEXT_LEN]);
 const char *view_time(int64_t at_ms, char buf[VIEW_TEXT_LEN]);
-/* "candidate", with the release it runs; once they have changed places "new" and "old". */
+/* "candidate: v2", "production: v1", with the release each has, as far as that is known; once they have changed places "new" and "old". */
 const char *view_role(const json_t *view, const json_t *pool, char buf[VIEW_TEXT_LEN]);
 /* "1234, of this release": what clients are drawn with; "" where nobody is, or an older agent does not tell. */
 const char *view_seed(const json_t *view, char buf[VIEW_TEXT_LEN]);
