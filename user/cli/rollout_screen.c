@@ -290,12 +290,12 @@ const char *rollout_transition(const json_t *view, const json_t *t,
 			       char buf[ROLLOUT_TRANSITION_LEN])
 {
 	char raw[ROLLOUT_TRANSITION_LEN], time[VIEW_TEXT_LEN], step[VIEW_TEXT_LEN];
+	char change[VIEW_TEXT_LEN];
 	const char *why = view_text(t, "why");
 
 	view_step_text(view, view_int(t, "step", 0), step);
-	snprintf(raw, sizeof(raw), "%s %s -> %s%s%s%s%s", view_time(view_int(t, "at_ms", 0), time),
-		 view_text(t, "from"), view_text(t, "to"), *step ? ", " : "", step,
-		 *why ? ": " : "", why);
+	snprintf(raw, sizeof(raw), "%s %s%s%s%s%s", view_time(view_int(t, "at_ms", 0), time),
+		 view_change(t, change), *step ? ", " : "", step, *why ? ": " : "", why);
 	return plain_text(raw, buf, ROLLOUT_TRANSITION_LEN);
 }
 
@@ -308,11 +308,10 @@ static void put_transitions(struct screen *s)
 	for (size_t i = first; i < count; i++) {
 		const json_t *t = json_array_get(all, i);
 		const char *why = view_text(t, "why");
-		char line[SCREEN_TEXT_LEN], time[VIEW_TEXT_LEN];
+		char line[SCREEN_TEXT_LEN], time[VIEW_TEXT_LEN], change[VIEW_TEXT_LEN];
 
-		snprintf(line, sizeof(line), "%s %s -> %s%s%s",
-			 view_clock(view_int(t, "at_ms", 0), time), view_text(t, "from"),
-			 view_text(t, "to"), *why ? ": " : "", why);
+		snprintf(line, sizeof(line), "%s %s%s%s", view_clock(view_int(t, "at_ms", 0), time),
+			 view_change(t, change), *why ? ": " : "", why);
 		screen_put_line(s, i == first ? "last" : "", line);
 	}
 }

@@ -203,6 +203,15 @@ const char *view_role(const json_t *view, const json_t *pool, char buf[VIEW_TEXT
 	return buf;
 }
 
+const char *view_change(const json_t *transition, char buf[VIEW_TEXT_LEN])
+{
+	const char *from = view_text(transition, "from"), *to = view_text(transition, "to");
+	bool is_within = !strcmp(from, to);
+
+	snprintf(buf, VIEW_TEXT_LEN, "%s%s%s", is_within ? "" : from, is_within ? "" : " -> ", to);
+	return buf;
+}
+
 const char *view_seed(const json_t *view, char buf[VIEW_TEXT_LEN])
 {
 	bool is_own = json_is_true(json_object_get(view, "is_own_seed"));

@@ -36,6 +36,8 @@ enum view_step view_step_state(const json_t *view, size_t step);
 const char *view_step_label(const json_t *step, char buf[VIEW_TEXT_LEN]);
 /* "to 10 % over 5m, hold 10m, analysis for 5m at most, then resume" */
 const char *view_step_words(const json_t *step, char buf[VIEW_TEXT_LEN]);
+/* "stepping -> promoting"; "stepping": of something that happened within a phase. */
+const char *view_change(const json_t *transition, char buf[VIEW_TEXT_LEN]);
 /* "42s", "18m04s", "2h03m", "5d02h" */
 const char *view_duration(int64_t ms, char buf[VIEW_TEXT_LEN]);
 /* "13:05:59Z", "2026-01-31 13:05:59Z" */
