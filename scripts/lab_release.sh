@@ -122,8 +122,9 @@ release_tell() {
 # release_numbers RELEASE NAME: the same, for people.
 release_numbers() {
 	release_count "$2"
-	printf '\n%s: of %d connections %d failed, of %d clients out of 20000' "$1" "$total" \
-		"$(release_bad "$2" | wc -l)" "$clients"
+	printf '\n%s: of %d connections %s' "$1" "$total" "$(release_bad "$2" | wc -l |
+		sed 's/^0$/none/') failed"
+	((clients == 0)) || printf ', which %d of 20000 clients met' "$clients"
 	[[ $since == - ]] || printf '; %s from the first of them to no new connection on the canary' "$since"
 	printf '.\n'
 }

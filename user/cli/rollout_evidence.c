@@ -164,6 +164,13 @@ static void put_test(struct screen *s, const json_t *test)
 	screen_put(s, SCREEN_PLAIN, "", "%s", line);
 }
 
+/* Nothing was measured, and it tells neither way. */
+static bool is_empty(const json_t *test)
+{
+	return isnan(view_real(test, "canary")) && isnan(view_real(test, "effect")) &&
+	       isnan(view_real(test, "log_e")) && isnan(view_real(test, "fine_log_e"));
+}
+
 /* Those furthest on their way to an abort. */
 static void put_tests(struct screen *s, const json_t *tests)
 {
@@ -180,7 +187,8 @@ static void put_tests(struct screen *s, const json_t *tests)
 						      part_of(json_array_get(tests, best))))
 				best = i;
 		is_put[best] = true;
-		put_test(s, json_array_get(tests, best));
+		if (!is_empty(json_array_get(tests, best)))
+			put_test(s, json_array_get(tests, best));
 	}
 }
 
