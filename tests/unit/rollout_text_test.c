@@ -146,8 +146,8 @@ static void says_what_happens_and_what_can_be_done(void **state)
 	       "  worse    [#############-------] log e 3.1, aborts at 4.6\n",
 	       "failures        0.61 : 0.31 %     worse 3.1/4.6  fine 0.4/4.6\n", "proven fine\n",
 	       "p99 latency 0.412 (at most 0.4): bad (dry run)\n",
-	       "13:53:04Z stepping: held for 5m: canary at 10 %\n",
-	       "serin rollout promote web", "serin rollout pause web", "serin rollout abort web");
+	       "13:53:04Z stepping: held for 5m: canary at 10 %\n", "serin rollout promote web",
+	       "serin rollout pause web", "serin rollout abort web");
 	EXPECT(text, "|-canary           candidate: v2.4.1 2/2 up   10 % 10.03 % 12034     74\n",
 	       "10.0.0.13:8080                   down");
 	free(text);
