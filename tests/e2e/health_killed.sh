@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A backend goes down under load: clients of others notice nothing, connections it has stay with it,
-# and it gets no new one; killed, it fails those alone that came before the checks knew.
+# and it gets no new one; killed, it fails those alone that came before the checks knew. How long it
+# got new ones is printed.
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
 # shellcheck source=../../scripts/lab_health.sh
 . "$(dirname "$0")/../../scripts/lab_health.sh"
 
+INTERVAL_MS=200 FALL=3
 lab_init
 lab_topology one stable:3
 lab_nginx "${LAB_BACKENDS[@]}"
 {
 	lab_config eth0
-	LAB_KEYS='health_check: {type: http, path: /healthz, interval: 200ms}'
+	LAB_KEYS="health_check: {type: http, path: /healthz, interval: ${INTERVAL_MS}ms, fall: $FALL}"
 	lab_service web "$LAB_VIP4" 80/tcp connection stable
 } >"$LAB_TMP/serin.yaml"
 start_agent
@@ -26,6 +28,19 @@ serves_all() {
 }
 goes_on() {
 	(($(served_by "$1") > $2 + 200))
+}
+# watch_flows FILE: how many flows stable-2 has had, and microseconds, while there is FILE.on.
+watch_flows() {
+	while [[ -e $1.on ]]; do
+		printf '%s %s\n' "$(backend_of stable-2 signals.flows)" "${EPOCHREALTIME/./}"
+		sleep 0.01
+	done >"$1"
+}
+grows() {
+	(($(cut -d' ' -f1 "$1" | sort -u | wc -l) > 2))
+}
+last_growth_us() {
+	awk 'NR > 1 && $1 > before {us = $2} {before = $1} END {print us}' "$1"
 }
 load_start "$LAB_TMP/hold" "$LAB_VIP4" 80 --count 300 --hold-ms 100 --report-ms 100
 hold=$LAB_PID
@@ -48,9 +63,21 @@ load_stop "$hold" "$LAB_TMP/hold"
 load_start "$LAB_TMP/hold" "$LAB_VIP4" 80 --count 300 --hold-ms 100 --report-ms 100
 hold=$LAB_PID
 lab_wait_for 10 serves_all
+load_start "$LAB_TMP/short" "$LAB_VIP4" 80 --seconds 60 --concurrency 2 --rate 500
+short=$LAB_PID
+touch "$LAB_TMP/flows.on"
+watch_flows "$LAB_TMP/flows" &
+watcher=$!
+lab_wait_for 10 grows "$LAB_TMP/flows"
+killed_us=${EPOCHREALTIME/./}
 kill -9 "$(cat "$LAB_TMP/stable-2/pid")"
 wait_for_state stable-2 down
 expect "new connections to a backend that is dead" "$(answers_of stable-2 500)" 0
+rm "$LAB_TMP/flows.on"
+wait "$watcher"
+lab_stop "$short"
+printf 'the last new flow to a dead backend was seen %d ms after it was killed; %d checks in %d ms\n' \
+	$((($(last_growth_us "$LAB_TMP/flows") - killed_us) / 1000)) "$FALL" $((FALL * INTERVAL_MS))
 for name in stable-1 stable-3; do
 	lab_wait_for 10 goes_on "$name" "$(served_by "$name")"
 done
