@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Reload after reload, of files that differ: the agent's memory and file descriptors stay what they
-# are, pins and maps too, and no request fails. RELOADS (200): how many; `make reload-soak` does
+# are, pins and maps too, and no request fails, while backends are checked. RELOADS (200): how many; `make reload-soak` does
 # 100,000, and before that 1,000 of an agent built with sanitizers, which must have nothing to say.
 # RELOAD_AGENT: the executable; RELOAD_SANITIZED: it is built so, and its memory is not measured.
 set -euo pipefail
@@ -16,7 +16,8 @@ lab_nginx "${LAB_BACKENDS[@]}"
 ip -n "$LAB-lb" address add 10.0.1.200/24 dev eth0
 write_config() {
 	lab_config eth0
-	lab_service web "$LAB_VIP4" 80/tcp connection canary=20 stable
+	LAB_KEYS='health_check: {type: http, path: /, interval: 100ms, timeout: 90ms}' \
+		lab_service web "$LAB_VIP4" 80/tcp connection canary=20 stable
 }
 all=("${LAB_BACKENDS[@]}")
 {
@@ -57,7 +58,7 @@ rss_kib() {
 fds() {
 	local i now least=
 	for i in {1..20}; do
-		now=$(find "/proc/$agent/fd" -mindepth 1 -printf '%l\n' | sed 's/[0-9]\+//g' | sort | uniq -c)
+		now=$(find "/proc/$agent/fd" -mindepth 1 -printf '%l\n' 2>/dev/null | sed 's/[0-9]\+//g' | sort | uniq -c)
 		[[ -n $least && $(awk '{n += $1} END {print n}' <<<"$now") -ge ${least%% *} ]] ||
 			least="$(awk '{n += $1} END {print n}' <<<"$now") $now"
 		sleep 0.02
