@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # kill -9 at fifty random moments while files are reloaded and weights shifted, under load: no request
-# fails, no shift that was told done is lost, and what is left is what was last asked for.
+# fails, no shift that was told done is lost, what is left is what was last asked for, and a backend
+# that was down is down all the while.
 # KILLS (50), SEED: how many, and of the moments.
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
+# shellcheck source=../../scripts/lab_health.sh
+. "$(dirname "$0")/../../scripts/lab_health.sh"
 
 lab_init
 SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
 RANDOM=$SEED
-KILLS=${KILLS:-50}
+KILLS=${KILLS:-50} DOWN=stable-3 # which both files have
 lab_topology one stable:3 canary:2
 lab_nginx "${LAB_BACKENDS[@]}"
 write_config() {
 	lab_config eth0
+	LAB_KEYS='health_check: {type: http, path: /healthz, interval: 200ms}'
 	lab_service web "$LAB_VIP4" 80/tcp connection canary=20 stable
 }
 write_config >"$LAB_TMP/a.yaml"
@@ -31,6 +35,9 @@ pins() {
 }
 get() {
 	serin status -o json | jq -c "$1"
+}
+stays_down() {
+	expect "$DOWN after $killed kills, $1" "$(state_of $DOWN)" down
 }
 use_file() { # a|b: at once, for the agent may read it at any moment
 	cp "$LAB_TMP/$1.yaml" "$LAB_TMP/next.yaml"
@@ -68,6 +75,8 @@ shift_until_gone() { # shifts, one after the other; each that was done is a line
 use_file a
 start_agent
 lab_wait_for 10 page ready
+rm "$LAB_TMP/$DOWN/healthz"
+wait_for_state $DOWN down
 pins >"$LAB_TMP/pins"
 load_start "$LAB_TMP/hold" "$LAB_VIP4" 80 --count 50 --hold-ms 100
 hold=$LAB_PID
@@ -91,10 +100,12 @@ for ((i = 0; killed < KILLS; i++)); do
 		start_agent
 		random_sleep 150000
 		kill_one "$agent"
+		stays_down "amid a start"
 		;;
 	1 | 2) # while it reloads, or has
 		start_agent
 		lab_wait_for 10 page healthy
+		stays_down "after a start"
 		for ((j = RANDOM % 4; j >= 0; j--)); do
 			use_file "${files[RANDOM % 2]}"
 			kill -HUP "$agent"
@@ -102,6 +113,7 @@ for ((i = 0; killed < KILLS; i++)); do
 			random_sleep 100000
 		done
 		kill_one "$agent"
+		stays_down "amid reloads"
 		;;
 	3) # a shift; done or not, but not half
 		lab_start lb "$LAB_BUILD/serin" --bpffs "$LAB_TMP/bpf/serin" weight web \
@@ -121,6 +133,8 @@ shifts=$(wc -l <"$LAB_TMP/shifts")
 expect_between "epochs of $shifts shifts" $(($(get '.services[0].epoch') - epoch)) \
 	$((shifts + 1)) $((shifts + 1 + unsure))
 
+stays_down "at the end"
+printf 'well\n' >"$LAB_TMP/$DOWN/healthz"
 serin weight web canary=37 >/dev/null
 for file in b a; do
 	use_file $file
