@@ -282,6 +282,7 @@ static void agent_lines(void **state)
 	struct metrics_agent agent = {.started_ms = 1700000000007,
 				      .scrape_errors = 3,
 				      .pass_errors = 4,
+				      .map_errors = {[METRICS_SAMPLING] = 9, [METRICS_HEALTH] = 10},
 				      .events = {5},
 				      .events_lost = 6};
 	size_t size;
@@ -294,6 +295,10 @@ static void agent_lines(void **state)
 	fclose(out);
 	EXPECT("serin_agent_start_time_seconds 1700000000.007", "serin_agent_dataplane_loaded 0",
 	       "serin_agent_scrape_errors_total 3", "serin_agent_pass_errors_total 4",
+	       "# TYPE serin_agent_map_errors_total counter",
+	       "serin_agent_map_errors_total{what=\"next_hops\"} 0",
+	       "serin_agent_map_errors_total{what=\"sampling\"} 9",
+	       "serin_agent_map_errors_total{what=\"health\"} 10",
 	       "# TYPE serin_events_total counter",
 	       "serin_events_total{kind=\"ports_exhausted\"} 5",
 	       "# TYPE serin_events_lost_total counter", "serin_events_lost_total 6");

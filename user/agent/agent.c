@@ -153,6 +153,16 @@ static void count_kept(struct agent *agent)
 	agent->own.store_lost = counts.lost;
 }
 
+static void count_map_errors(struct agent *agent)
+{
+	uint64_t *errors = agent->own.map_errors;
+
+	memset(errors, 0, sizeof(agent->own.map_errors));
+	agent->own.pass_errors = neighbours_errors(agent->neighbours, errors);
+	errors[METRICS_SWEEP] = sweeper_errors(agent->sweeper);
+	errors[METRICS_HEALTH] = health_errors(agent->health);
+}
+
 static void make_metrics(struct http_reply *reply, void *arg)
 {
 	struct agent *agent = arg;
@@ -160,7 +170,7 @@ static void make_metrics(struct http_reply *reply, void *arg)
 
 	count_events(agent);
 	count_kept(agent);
-	agent->own.pass_errors = neighbours_errors(agent->neighbours);
+	count_map_errors(agent);
 	reply->status = 200;
 	reply->content_type = METRICS_CONTENT_TYPE;
 	metrics_write(s, reply->body);

@@ -269,6 +269,11 @@ static void put_result(FILE *out, const struct health_pool *p, const char *resul
 	metrics_put_value(out, count);
 }
 
+uint64_t health_errors(const struct health *h)
+{
+	return h->errors;
+}
+
 void health_write_metrics(const struct health *h, FILE *out)
 {
 	metrics_put_head(out, "serin_health_checks_total", METRICS_COUNTER,

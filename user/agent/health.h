@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdint.h>
 #include <stdio.h>
 
 #include <systemd/sd-event.h>
@@ -16,5 +17,7 @@ struct model;
 int health_open(sd_event *event, const char *dir, struct health **out);
 /* After a model has been applied: checks that are as before go on where they were. */
 void health_reload(struct health *h, const struct model *m);
+/* Times what checks found could not be read from the maps or written to them. */
+uint64_t health_errors(const struct health *h);
 void health_write_metrics(const struct health *h, FILE *out);
 void health_close(struct health *h);

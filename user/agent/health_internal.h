@@ -49,7 +49,8 @@ struct health {
 	size_t pool_count;
 	struct health_backend **backends; /* by service, address and port */
 	size_t count;
-	int error; /* of the last try to write, which has been told */
+	int error;	 /* of the last try to write, which has been told */
+	uint64_t errors; /* tries that failed */
 };
 
 uint64_t health_now_us(void);

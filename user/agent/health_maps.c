@@ -143,6 +143,7 @@ static void schedule(struct health *h, uint64_t in_us)
 
 static void tell(struct health *h, int err)
 {
+	h->errors += err != 0;
 	if (err && err != h->error)
 		log_warning("what health checks find is not in force: %s", strerror(-err));
 	if (!err && h->error)

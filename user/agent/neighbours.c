@@ -27,7 +27,8 @@ struct neighbours {
 	struct exhaustion *exhaustion;
 	struct sampling *sampling;
 	struct fullness fullness;
-	uint64_t errors; /* passes that failed */
+	uint64_t errors[METRICS_WORK_MAX]; /* passes that failed, by what failed */
+	enum metrics_work work;		   /* what the pass is at */
 	sd_event *event;
 	sd_event_source *heard;
 	sd_event_source *timer;
@@ -61,7 +62,7 @@ static int schedule(struct neighbours *n, uint64_t at_us)
 /* Once for each change, not once for each pass. Which hop changed, the data plane has said. */
 static void tell(struct neighbours *n, int err, size_t unresolved)
 {
-	n->errors += err != 0;
+	n->errors[n->work] += err != 0;
 	if (err && err != n->error)
 		log_warning("next hops are not followed: %s", strerror(-err));
 	if (!err && n->error)
@@ -74,6 +75,27 @@ static void tell(struct neighbours *n, int err, size_t unresolved)
 	n->unresolved = unresolved;
 }
 
+/* What is done now and then only; ends with the first that fails. */
+static int look_after(struct neighbours *n, struct dataplane *dp, uint64_t now_ms)
+{
+	int result;
+
+	n->work = METRICS_SETTLING;
+	result = dataplane_maintain(dp, n->rtnl);
+	if (result < 0)
+		return result;
+	n->work = METRICS_PORTS;
+	result = exhaustion_look(n->exhaustion, dp, now_ms);
+	if (result < 0)
+		return result;
+	n->work = METRICS_SAMPLING;
+	result = sampling_look(n->sampling, dp, now_ms);
+	if (result < 0)
+		return result;
+	n->work = METRICS_FULLNESS;
+	return fullness_look(&n->fullness, dp);
+}
+
 /* Looks once. Returns how long to wait before looking again without being told of a change. */
 static uint64_t pass(struct neighbours *n, uint64_t started_us)
 {
@@ -83,6 +105,7 @@ static uint64_t pass(struct neighbours *n, uint64_t started_us)
 	size_t unresolved = 0;
 	int result = dataplane_probe(n->dir), host;
 
+	n->work = METRICS_NEXT_HOPS;
 	if (result == -ENOENT) { /* nothing loaded, or no longer */
 		n->error = 0;
 		n->unresolved = 0;
@@ -103,13 +126,7 @@ static uint64_t pass(struct neighbours *n, uint64_t started_us)
 	if (result >= 0 && host)
 		result = host;
 	if (result >= 0 && confirm)
-		result = dataplane_maintain(dp, n->rtnl);
-	if (result >= 0 && confirm)
-		result = exhaustion_look(n->exhaustion, dp, started_us / MS);
-	if (result >= 0 && confirm)
-		result = sampling_look(n->sampling, dp, started_us / MS);
-	if (result >= 0 && confirm)
-		result = fullness_look(&n->fullness, dp);
+		result = look_after(n, dp, started_us / MS);
 	dataplane_close(dp);
 	tell(n, result < 0 ? result : 0, unresolved);
 	return result < 0 || unresolved ? RETRY_US : PERIOD_US;
@@ -187,9 +204,15 @@ int neighbours_open(sd_event *event, const char *dir, struct neighbours **out)
 	return 0;
 }
 
-uint64_t neighbours_errors(const struct neighbours *n)
+uint64_t neighbours_errors(const struct neighbours *n, uint64_t by_work[METRICS_WORK_MAX])
 {
-	return n->errors;
+	uint64_t sum = 0;
+
+	for (int work = 0; work < METRICS_WORK_MAX; work++) {
+		by_work[work] += n->errors[work];
+		sum += n->errors[work];
+	}
+	return sum;
 }
 
 void neighbours_close(struct neighbours *n)

@@ -9,12 +9,14 @@
 
 #include <systemd/sd-event.h>
 
+#include "observe/metrics.h"
+
 struct neighbours;
 
 /* @dir: of the pins; nothing need be loaded there. 0 or -errno, said through log_error(). */
 int neighbours_open(sd_event *event, const char *dir, struct neighbours **out);
 /* Looks soon: something may have been loaded or changed. */
 void neighbours_kick(struct neighbours *n);
-/* How many of its passes failed: something of a map could not be read or written. */
-uint64_t neighbours_errors(const struct neighbours *n);
+/* How many of its passes failed, for something of a map could not be read or written; and at what. */
+uint64_t neighbours_errors(const struct neighbours *n, uint64_t by_work[METRICS_WORK_MAX]);
 void neighbours_close(struct neighbours *n);

@@ -15,11 +15,13 @@
 struct sweeper {
 	const char *dir;
 	sd_event_source *timer;
-	int error; /* of the last sweep, which has been told */
+	int error;	 /* of the last sweep, which has been told */
+	uint64_t errors; /* sweeps that failed */
 };
 
 static void tell(struct sweeper *s, int error)
 {
+	s->errors += error != 0;
 	if (error && error != s->error)
 		log_warning("what is not answered is not counted: %s", strerror(-error));
 	if (!error && s->error)
@@ -55,6 +57,11 @@ int sweeper_open(sd_event *event, const char *dir, struct sweeper **out)
 	}
 	*out = s;
 	return 0;
+}
+
+uint64_t sweeper_errors(const struct sweeper *s)
+{
+	return s->errors;
 }
 
 void sweeper_close(struct sweeper *s)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "observe/metrics.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -275,6 +276,25 @@ static void write_store(const struct metrics_agent *agent, FILE *out)
 		      agent->store_lost);
 }
 
+static void write_map_errors(const struct metrics_agent *agent, FILE *out)
+{
+	static const char *const names[] = {
+		[METRICS_NEXT_HOPS] = "next_hops", [METRICS_SETTLING] = "settling",
+		[METRICS_PORTS] = "ports",	   [METRICS_SAMPLING] = "sampling",
+		[METRICS_FULLNESS] = "fullness",   [METRICS_SWEEP] = "sweep",
+		[METRICS_HEALTH] = "health",
+	};
+
+	static_assert(sizeof(names) / sizeof(*names) == METRICS_WORK_MAX, "a name for each");
+	metrics_put_head(out, "serin_agent_map_errors_total", METRICS_COUNTER,
+			 "Times the agent could not read or write a map, by what it was to do.");
+	for (int work = 0; work < METRICS_WORK_MAX; work++) {
+		fputs("serin_agent_map_errors_total", out);
+		metrics_put_label(out, "{", "what", names[work]);
+		metrics_put_value(out, agent->map_errors[work]);
+	}
+}
+
 int metrics_write_agent(const struct metrics_agent *agent, FILE *out)
 {
 	metrics_put_head(out, "serin_agent_start_time_seconds", METRICS_GAUGE,
@@ -291,6 +311,7 @@ int metrics_write_agent(const struct metrics_agent *agent, FILE *out)
 		      "Times the agent could not look after what runs: a map was not read or "
 		      "written.",
 		      agent->pass_errors);
+	write_map_errors(agent, out);
 	write_events(agent, out);
 	if (agent->has_store)
 		write_store(agent, out);

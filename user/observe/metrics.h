@@ -18,11 +18,24 @@ struct snapshot;
  */
 int metrics_write(const struct snapshot *s, FILE *out);
 
+/* What the agent reads and writes maps for. */
+enum metrics_work {
+	METRICS_NEXT_HOPS,
+	METRICS_SETTLING,
+	METRICS_PORTS,
+	METRICS_SAMPLING,
+	METRICS_FULLNESS,
+	METRICS_SWEEP,
+	METRICS_HEALTH,
+	METRICS_WORK_MAX,
+};
+
 struct metrics_agent {
 	uint64_t started_ms; /* CLOCK_REALTIME */
 	uint64_t scrape_errors;
 	uint64_t pass_errors;
-	bool is_loaded; /* a data plane was found */
+	uint64_t map_errors[METRICS_WORK_MAX]; /* times each failed */
+	bool is_loaded;			       /* a data plane was found */
 	uint64_t events[SERIN_EVENT_MAX];
 	uint64_t events_lost;
 	bool has_store;
