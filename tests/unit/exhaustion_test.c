@@ -51,6 +51,27 @@ static void it_is_over_after_a_while_without_a_refusal(void **state)
 	expect(&e, 6, 1000 + 9 * QUIET, EXHAUSTION_NONE);
 }
 
+/* Looked at four times a second, as what was lost of a flood of events is. */
+static void a_flood_that_stutters_is_told_by_its_begin_and_end(void **state)
+{
+	struct exhaustion_episode e = {0};
+	uint64_t lost = 0, now_ms = 1000;
+	unsigned int begins = 0, ends = 0;
+
+	(void)state;
+	for (unsigned int look = 0; look < 1000; look++, now_ms += 250) {
+		enum exhaustion_news news;
+
+		lost += look < 500 && look % 3 ? 7 : 0;
+		news = exhaustion_judge(&e, lost, now_ms);
+		begins += news == EXHAUSTION_BEGINS;
+		ends += news == EXHAUSTION_ENDS;
+	}
+	assert_int_equal(begins, 1);
+	assert_int_equal(ends, 1);
+	assert_int_equal(e.total, lost);
+}
+
 static void each_episode_counts_its_own(void **state)
 {
 	struct exhaustion_episode e = {0};
@@ -81,6 +102,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_said_of_what_was_before),
 		cmocka_unit_test(it_is_told_once_however_much_is_refused),
 		cmocka_unit_test(it_is_over_after_a_while_without_a_refusal),
+		cmocka_unit_test(a_flood_that_stutters_is_told_by_its_begin_and_end),
 		cmocka_unit_test(each_episode_counts_its_own),
 		cmocka_unit_test(a_counter_that_fell_was_made_anew),
 	};

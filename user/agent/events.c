@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/accuracy.h"
+#include "agent/exhaustion.h"
 #include "agent/keeper.h"
 #include "dataplane/dataplane.h"
 #include "lib/log.h"
@@ -20,7 +22,7 @@ struct agent_events {
 	struct keeper *keeper;
 	sd_event_source *timer;
 	struct agent_event_counts counts;
-	uint64_t lost_told;
+	struct exhaustion_episode loss;
 };
 
 static void tell(const struct event_view *v)
@@ -49,15 +51,26 @@ static void tell(const struct event_view *v)
 	log_fields(LOG_LEVEL_INFO, "event", fields, sizeof(fields) / sizeof(*fields));
 }
 
-static void tell_lost(struct agent_events *a)
+/* Once when events begin to be lost, and once when that is over: a flood of them makes no other. */
+static void tell_lost(struct agent_events *a, uint64_t now_ms)
 {
-	uint64_t lost = events_lost(a->events);
+	enum exhaustion_news news;
 
-	if (lost > a->lost_told)
-		log_warning("events came faster than they were read: %llu lost",
-			    (unsigned long long)(lost - a->lost_told));
-	a->lost_told = lost;
-	a->counts.lost = lost;
+	a->counts.lost = events_lost(a->events);
+	news = exhaustion_judge(&a->loss, a->counts.lost, now_ms);
+	if (news == EXHAUSTION_BEGINS)
+		log_warning("events come faster than they are read: %llu lost so far",
+			    (unsigned long long)a->loss.total);
+	if (news == EXHAUSTION_ENDS)
+		log_info("events are no longer lost; %llu were", (unsigned long long)a->loss.total);
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 * MS + (uint64_t)now.tv_nsec / 1000;
 }
 
 /* All there are. 0, or -errno if the log cannot be read. */
@@ -72,7 +85,7 @@ static int follow(struct agent_events *a)
 		tell(&v);
 		keeper_add_event(a->keeper, &v);
 	}
-	tell_lost(a);
+	tell_lost(a, now_us() / MS);
 	return result == -ENOENT ? 0 : result;
 }
 

@@ -28,7 +28,10 @@ struct exhaustion_episode {
 	bool is_on;
 };
 
-/* One look at the counter, which begins at 0 when the service is made anew. */
+/*
+ * One look at the counter, which begins at 0 when the service is made anew. It may be any other that
+ * is to be told of by its begin and its end: events that were lost are.
+ */
 enum exhaustion_news exhaustion_judge(struct exhaustion_episode *e, uint64_t refused,
 				      uint64_t now_ms);
 
