@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A canary that swallows what it is sent, one that refuses, and one that is to have but so many
-# connections: the packet path keeps clients from it, with no agent.
+# connections: the packet path keeps clients from it, with an agent that was killed.
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
+# shellcheck source=../../scripts/lab_agent.sh
+. "$(dirname "$0")/../../scripts/lab_agent.sh"
 
 PORT=80 CLIENTS=20 BUDGET=3 SEATS=4
 
@@ -21,7 +23,9 @@ lab_nginx stable-1 canary-1
 	LAB_KEYS="exposure: {flows: $SEATS}"
 	lab_service capped "$LAB_VIP4" "$((PORT + 2))/tcp" connection canary=100 stable
 } >"$LAB_TMP/serin.yaml"
-serin apply "$LAB_TMP/serin.yaml"
+start_agent
+kill -9 "$agent"
+wait "$agent" 2>/dev/null || true
 
 of_canary() {
 	serin status -o json |
