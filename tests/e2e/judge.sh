@@ -69,6 +69,19 @@ expect "pictures" "$(grep -c '<section' out)" 2
 judge 3 --metrics slow.json -o md
 grep -q '^### .* Canary: Fail, score 0$' out || fail "$(cat out)"
 
+# Of what is configured and missing it is said, and a critical one fails.
+jq '.[:1]' good.json >part.json
+missing=$(jq -r '.[1].name' good.json)
+judge 3 --metrics part.json -o json
+grep -qF "part.json: warning: no values of metric \"$missing\"" err || fail "$(cat err)"
+expect "what is missing" "$(jq -r --arg n "$missing" '.results[] | select(.name == $n).classification' out)" Nodata
+jq --arg n "$missing" '(.metrics[] | select(.name == $n).analysisConfigurations.canary) +=
+	{critical: true, mustHaveData: true}' canary.json >strict.json
+for mode in exact kayenta; do
+	judge 3 --config strict.json --metrics part.json --mode "$mode" -o json
+	expect "score of $mode" "$(jq .score.score out)" 0
+done
+
 # refused WHERE ARGUMENT...: bad input, told with its place, and no result
 refused() {
 	judge 2 "${@:2}"

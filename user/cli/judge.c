@@ -83,7 +83,9 @@ static int read_samples(const struct cli *cli, const struct judge_config *c, str
 	else if (!error)
 		error = samples_parse_json(&s, text, len, out);
 	free(text);
-	return error ? error : check_names(&s, c, out);
+	if (!error)
+		error = check_names(&s, c, out);
+	return error ? error : samples_add_missing(&s, c, out);
 }
 
 static int get_samples(const struct cli *cli, const struct canary *c, struct samples *out)

@@ -118,6 +118,52 @@ int samples_parse_json(const struct source *s, const char *text, size_t len, str
 	return error;
 }
 
+static bool has_pair(const struct samples *samples, const char *name)
+{
+	for (size_t i = 0; i < samples->count; i++)
+		if (!strcmp(samples->pairs[i].name, name))
+			return true;
+	return false;
+}
+
+/* Room for one more of everything, all of it empty. */
+static int grow(struct samples *s)
+{
+	struct judge_pair *pairs = realloc(s->pairs, (s->count + 1) * sizeof(*pairs));
+	json_t **tags = realloc(s->tags, (s->count + 1) * sizeof(*tags));
+	double **values = realloc(s->values, 2 * (s->count + 1) * sizeof(*values));
+	char **names = s->names ? realloc(s->names, (s->count + 1) * sizeof(*names)) : NULL;
+
+	s->pairs = pairs ? pairs : s->pairs;
+	s->tags = tags ? tags : s->tags;
+	s->values = values ? values : s->values;
+	if (!pairs || !tags || !values || (s->names && !names))
+		return -ENOMEM;
+	pairs[s->count] = (struct judge_pair){};
+	tags[s->count] = NULL;
+	values[2 * s->count] = values[2 * s->count + 1] = NULL;
+	if (names) {
+		names[s->count] = NULL;
+		s->names = names;
+	}
+	return 0;
+}
+
+int samples_add_missing(const struct source *s, const struct judge_config *c,
+			struct samples *samples)
+{
+	for (size_t i = 0; i < c->metric_count; i++) {
+		if (has_pair(samples, c->metrics[i].name))
+			continue;
+		if (grow(samples))
+			return -ENOMEM;
+		complain_warn(s, "no values of metric \"%.80s\": it is judged as one without data",
+			      c->metrics[i].name);
+		samples->pairs[samples->count++].name = c->metrics[i].name;
+	}
+	return 0;
+}
+
 void samples_fini(struct samples *samples)
 {
 	for (size_t i = 0; samples->values && i < 2 * samples->count; i++)

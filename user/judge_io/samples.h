@@ -33,4 +33,11 @@ int samples_parse_json(const struct source *s, const char *text, size_t len, str
  * or NaN for none. Pairs come in the order of their first rows.
  */
 int samples_parse_csv(const struct source *s, const char *text, size_t len, struct samples *out);
+/*
+ * samples_add_missing() - a pair without a value for each configured metric that has none, warning of it:
+ * a metric of which nothing came is judged as one without data (kayenta_judge.md 14), not left out.
+ * @c: outlives the samples. Returns 0 or -ENOMEM.
+ */
+int samples_add_missing(const struct source *s, const struct judge_config *c,
+			struct samples *samples);
 void samples_fini(struct samples *samples);
