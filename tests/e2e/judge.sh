@@ -69,6 +69,9 @@ expect "pictures" "$(grep -c '<section' out)" 2
 judge 3 --metrics slow.json -o md
 grep -q '^### .* Canary: Fail, score 0$' out || fail "$(cat out)"
 
+judge 3 --metrics slow.json
+grep -qE '60 : 60 points, medians [0-9.]+ : [0-9.]+; shift 9 ' out || fail "$(cat out)"
+
 # Of what is configured and missing it is said, and a critical one fails.
 jq '.[:1]' good.json >part.json
 missing=$(jq -r '.[1].name' good.json)
@@ -92,6 +95,7 @@ refused "are needed"
 refused "absent.json: error: cannot be read" --metrics absent.json
 refused "--mode takes one of exact, kayenta" --metrics good.json --mode spinnaker
 refused "--pass takes a score" --metrics good.json --pass x
+refused "is above the one to pass, 10" --metrics good.json --pass 10 --marginal 90
 refused "--output takes one of table, json, html, md" --metrics good.json -o yaml
 printf '[\n  {"name": }\n]\n' >bad.json
 refused "bad.json:2:12: error: " --metrics bad.json

@@ -185,6 +185,12 @@ static int judge(const struct cli *cli, struct canary *canary, struct samples *s
 	canary->config.mode = cli->is_kayenta ? JUDGE_KAYENTA : JUDGE_EXACT;
 	canary->config.pass = isnan(cli->pass) ? canary->config.pass : cli->pass;
 	canary->config.marginal = isnan(cli->marginal) ? canary->config.marginal : cli->marginal;
+	if (canary->config.marginal > canary->config.pass) {
+		log_error("a marginal score of %g is above the one to pass, %g: give --marginal "
+			  "or --pass otherwise",
+			  canary->config.marginal, canary->config.pass);
+		return -EINVAL;
+	}
 	error = judge_run(&canary->config, samples->pairs, samples->count, report);
 	return error ? error : show(cli, &j);
 }

@@ -98,6 +98,8 @@ static void say_passed(struct text *t, const struct judge_result *r)
 
 static void say_comparison(struct text *t, const struct judge_result *r)
 {
+	say(t, "%zu : %zu points, medians %.4g : %.4g; ", r->experiment.count, r->control.count,
+	    r->why.experiment_median, r->why.control_median);
 	say_shift(t, &r->why);
 	if (r->label == JUDGE_PASS)
 		say_passed(t, r);
