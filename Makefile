@@ -153,8 +153,8 @@ bench-health: ## what 1,000 health checks a second take of one core
 bench-sequential: $(B)/tests/simulate/sequential_bench ## processor time of the sequential judge, 10,000 services
 	$(Q)$<
 
-simulate: $(SIMULATE) ## how often the sequential judge is wrong, how soon right, beside the design's figures (a minute or two)
-	$(Q)$<
+simulate: $(SIMULATE) ## how often the sequential judge is wrong, how soon right, beside the design's figures; ALL=1: of much else, too (two minutes)
+	$(Q)$< $(if $(ALL),all) $(SEED)
 
 releases: ## releases good and bad, from start to end by themselves, and AA (50) of the same version: what became of each
 	$(Q)scripts/install-deps && $(MAKE) --no-print-directory all $(TOOLS) && AA=$${AA:-50} SERIN_BUILD=$(abspath $(B)) tests/releases

@@ -27,7 +27,7 @@ struct snapshot;
 /*
  * So many times a client that goes on trying may be counted for one thing that went wrong: a browser
  * that tries again twice, a second apart. README, "Judge a canary live", tells what it costs, `make
- * simulate` how it was found.
+ * simulate ALL=1` how it was found.
  */
 #define LIVE_REPEATS 3
 
