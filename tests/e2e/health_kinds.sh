@@ -23,7 +23,8 @@ END
 cat >"$LAB_TMP/check" <<END
 #!/bin/sh
 echo "\$SERIN_SERVICE \$SERIN_POOL \$SERIN_BACKEND_ADDRESS \$SERIN_BACKEND_PORT" >"$LAB_TMP/told"
-cat "$LAB_TMP/verdict" 2>/dev/null || { echo \$\$ >>"$LAB_TMP/slow"; exec sleep 600; }
+cat "$LAB_TMP/verdict" 2>/dev/null || {
+	setsid sleep 600 & echo \$! \$\$ \$PPID >>"$LAB_TMP/slow"; wait; }
 exit "\$(cat "$LAB_TMP/verdict")"
 END
 chmod +x "$LAB_TMP/check"
@@ -75,16 +76,22 @@ for kind in tcp udp exec; do
 	wait_for_state "$kind-1" up
 done
 
-# A program that does not end is killed, and none is left.
+# A program that does not end is killed with all that it began, and so it is when the agent ends.
+none_is_left() {
+	local pid
+	for pid in $(<"$LAB_TMP/slow"); do
+		! kill -0 "$pid" 2>/dev/null || return 1
+	done
+}
 rm "$LAB_TMP/verdict"
 wait_for_state exec-1 down
 logged 'is down.*no answer within 150 ms'
 kill "$agent"
 wait "$agent" || fail "the agent's end: $?"
-agent_is_gone() {
-	local pid
-	while read -r pid; do
-		! kill -0 "$pid" || return 1
-	done <"$LAB_TMP/slow"
-}
-lab_wait_for 5 agent_is_gone
+lab_wait_for 5 none_is_left
+rm "$LAB_TMP/slow"
+start_agent
+lab_wait_for 10 test -s "$LAB_TMP/slow"
+kill -9 "$agent"
+wait "$agent" 2>/dev/null || true
+lab_wait_for 5 none_is_left

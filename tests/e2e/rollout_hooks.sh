@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Programs and webhooks that a rollout asks: a no holds it, one that hangs is ended in time with all that
-# it began, a server that comes back is asked again, and a chat hears of each transition. Meanwhile
-# the agent answers.
+# Programs and webhooks that a rollout asks: a no holds it, one that hangs is ended in time, a server
+# that comes back is asked again, and a chat hears of each transition. Meanwhile the agent answers. All
+# that a program began ends with it, and with the agent.
 set -euo pipefail
 # shellcheck source=../../scripts/lab.sh
 . "$(dirname "$0")/../../scripts/lab.sh"
@@ -18,7 +18,8 @@ cd "$LAB_TMP"
 printf '%s %s %s %s\n' "\$SERIN_MOMENT" "\$SERIN_STEP" "\$SERIN_RELEASE" "\$SERIN_KEY" >>told
 cat >payload
 case \$(cat gate) in
-hang) sleep 1000 & echo \$! >child; wait ;;
+hang) sleep 1000 & a=\$!; setsid sleep 1000 & echo "\$PPID \$\$ \$a \$!" >>begun; wait ;;
+yes) setsid sleep 1000 & echo "\$PPID \$\$ \$!" >>begun ;;
 no) echo 'not while it rains'; exit 4 ;;
 esac
 END
@@ -44,26 +45,38 @@ why_is() {
 	[[ $(rollout_get .why) == *"$1"* ]]
 }
 waits_for() {
-	lab_wait_for 15 why_is "$1"
+	lab_wait_for 30 why_is "$1"
 }
-printf 'no\n' >gate
-rollout_start v2
-waits_for 'not while it rains'
-expect "weight without a yes" "$(rollout_weight canary)" 0
-read -r moment step release key <told
-expect "what it is told" "$moment $step $release" 'step 1 v2'
-expect "payload" "$(jq -c '[.service, .release, .moment, .step, .key]' payload)" \
-	"[\"web\",\"v2\",\"step\",1,\"$key\"]"
-
+# none_is_left: of what a program began, with who watches it; forgets them.
+none_is_left() {
+	local pid
+	for pid in $(<begun); do
+		! kill -0 "$pid" 2>/dev/null || return 1
+	done
+	rm begun
+}
 printf 'hang\n' >gate
-lab_wait_for 30 test -s child
+rollout_start v2
+for signal in KILL TERM; do
+	lab_wait_for 15 test -s begun
+	kill "-$signal" "$ROLLOUT_AGENT"
+	wait "$ROLLOUT_AGENT" 2>/dev/null || true
+	lab_wait_for 10 none_is_left
+	rollout_agent
+done
+lab_wait_for 15 test -s begun
 # It hangs in a child of its own: whoever asks the agent meanwhile is answered.
 rollout_get .phase >/dev/null
 waits_for 'no answer within 2 s'
-gone() {
-	! kill -0 "$(cat child)" 2>/dev/null || grep -q '^State:.Z' "/proc/$(cat child)/status"
-}
-lab_wait_for 5 gone
+lab_wait_for 10 none_is_left
+
+printf 'no\n' >gate
+waits_for 'not while it rains'
+expect "weight without a yes" "$(rollout_weight canary)" 0
+read -r moment step release key < <(tail -n 1 told)
+expect "what it is told" "$moment $step $release" 'step 1 v2'
+expect "payload" "$(jq -c '[.service, .release, .moment, .step, .key]' payload)" \
+	"[\"web\",\"v2\",\"step\",1,\"$key\"]"
 
 # Nobody listens where promotion is asked, until it is asked again.
 printf 'yes\n' >gate
@@ -71,6 +84,7 @@ asked() {
 	[[ $(rollout_get .question.at) == promotion ]]
 }
 lab_wait_for 20 asked
+lab_wait_for 10 none_is_left
 webhooks 8081 promotion
 rollout_until 60 promoted
 expect "tries" "$(rollout_ask services/web/rollout/record |

@@ -158,6 +158,22 @@ static void what_it_leaves_ends_with_it(void **state)
 	lab_wait_for_end_of(atoi(o.output));
 }
 
+/* Neither a session of its own nor a parent that has gone saves it. */
+static void no_session_outlives_it(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	run(lab_program("away", "setsid sh -c 'echo $$; sleep 1000 & echo $!; wait' & wait"), "",
+	    1500, &o);
+	assert_true(o.result.is_late);
+	lab_wait_for_end_of(atoi(o.output));
+	lab_wait_for_end_of(atoi(strchr(o.output, '\n')));
+	run(lab_program("daemon", "(setsid sleep 1000 & echo $!)"), "", 60000, &o);
+	assert_false(o.result.is_late);
+	lab_wait_for_end_of(atoi(o.output));
+}
+
 static void nobody_hears_of_what_is_cancelled(void **state)
 {
 	struct job *job = NULL;
@@ -228,6 +244,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_hangs_is_ended_with_all_it_began, lab_begin,
 						lab_end),
 		cmocka_unit_test_setup_teardown(what_it_leaves_ends_with_it, lab_begin, lab_end),
+		cmocka_unit_test_setup_teardown(no_session_outlives_it, lab_begin, lab_end),
 		cmocka_unit_test_setup_teardown(nobody_hears_of_what_is_cancelled, lab_begin,
 						lab_end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_run_is_told_at_once, lab_begin,

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "agent/apart.h"
 #include "agent/health_probe.h"
+#include "agent/warden.h"
 #include "lib/net.h"
 
 #define ENVIRONMENT 6
@@ -56,7 +56,7 @@ static void cancel(struct probe *probe)
 	struct exec_probe *p = (struct exec_probe *)probe;
 
 	p->probe.done = NULL;
-	kill(-p->pid, SIGKILL);
+	kill(p->pid, SIGTERM);
 	sd_event_source_set_floating(p->child, true);
 	sd_event_source_unref(p->child);
 }
@@ -103,20 +103,15 @@ static int spawn(const struct probe_target *t, pid_t *pid)
 {
 	char *environment[ENVIRONMENT] = {NULL};
 	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
 	int err;
 
 	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attributes);
-	err = apart_set(&attributes);
-	if (!err)
-		err = open_nothing(&files);
+	err = open_nothing(&files);
 	if (!err)
 		err = make_environment(t, environment);
 	if (!err)
-		err = posix_spawn(pid, t->check->command[0], &files, &attributes, t->check->command,
-				  environment);
-	posix_spawnattr_destroy(&attributes);
+		err = warden_spawn(pid, t->check->command[0], &files, t->check->command,
+				   environment);
 	posix_spawn_file_actions_destroy(&files);
 	for (int i = 0; i < ENVIRONMENT; i++)
 		free(environment[i]);
@@ -132,7 +127,7 @@ int health_exec_start(const struct probe_start *s, struct probe **out)
 		p->probe = (struct probe){.done = s->done, .arg = s->arg, .cancel = cancel};
 		err = sd_event_add_child(s->event, &p->child, p->pid, WEXITED, on_exit_of, p);
 		if (err < 0) {
-			kill(-p->pid, SIGKILL);
+			kill(p->pid, SIGTERM);
 			waitpid(p->pid, NULL, 0);
 		}
 	}

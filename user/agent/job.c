@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/apart.h"
+#include "agent/warden.h"
 
 #define READ_SIZE     65536
 #define US_IN_MS      1000
@@ -99,7 +99,7 @@ static void abandon(struct job *j)
 	j->ended = NULL;
 	close_output(j);
 	j->limit = sd_event_source_disable_unref(j->limit);
-	kill(-j->pid, SIGKILL);
+	kill(j->pid, SIGTERM);
 	sd_event_source_set_floating(j->child, true);
 }
 
@@ -129,7 +129,6 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-/* It is not reaped yet, so its number is still its group's. */
 static int on_exit_of(sd_event_source *source, const siginfo_t *info, void *arg)
 {
 	struct job *j = arg;
@@ -142,7 +141,6 @@ static int on_exit_of(sd_event_source *source, const siginfo_t *info, void *arg)
 		sd_event_source_disable_unref(source);
 		return 0;
 	}
-	kill(-j->pid, SIGKILL);
 	take_output(j, "", 0);
 	while (j->fd >= 0 && !j->is_cut && read_output(j) > 0)
 		;
@@ -185,14 +183,10 @@ static int make_input(const char *data, size_t len)
 static int spawn(struct job *j, const struct job_spec *s, int input, int output)
 {
 	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
 	int err;
 
 	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attributes);
-	err = apart_set(&attributes);
-	if (!err)
-		err = posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
+	err = posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
 	if (!err)
 		err = posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
 	if (!err)
@@ -200,8 +194,7 @@ static int spawn(struct job *j, const struct job_spec *s, int input, int output)
 	if (!err)
 		err = posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
 	if (!err)
-		err = posix_spawn(&j->pid, s->path, &files, &attributes, s->argv, s->environment);
-	posix_spawnattr_destroy(&attributes);
+		err = warden_spawn(&j->pid, s->path, &files, s->argv, s->environment);
 	posix_spawn_file_actions_destroy(&files);
 	return -err;
 }
@@ -242,7 +235,7 @@ static int watch(sd_event *event, struct job *j, uint64_t limit_ms)
 static void undo(struct job *j)
 {
 	if (j->pid > 0) {
-		kill(-j->pid, SIGKILL);
+		kill(j->pid, SIGTERM);
 		waitpid(j->pid, NULL, 0);
 	}
 	sd_event_source_disable_unref(j->limit);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owns one program that runs beside the loop: its input is there whole before it begins, its output is
- * kept up to a size, and it ends in time. What it leaves running in its process group ends with it.
+ * kept up to a size, and it ends in time. What it leaves running, in whatever session, ends with it.
  * SIGCHLD is blocked, as sd-event wants it of who watches children.
  */
 #pragma once
@@ -21,7 +21,7 @@ struct job_spec {
 	const char *input; /* its stdin, a file */
 	size_t input_len;
 	size_t output_max; /* what is kept of stdout and stderr; it may write more */
-	uint64_t limit_ms; /* then it is killed, with its group */
+	uint64_t limit_ms; /* then it is killed, with all it began */
 };
 
 struct job_result {
