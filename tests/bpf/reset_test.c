@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Flows of a candidate that is taken back end, those of fullnat and idle ones as well. */
+/* Flows of a candidate that is taken back end, those of fullnat and idle ones as well: for so long as they
+ * are to be remembered. */
 #include "apply_lab.h"
 
 #include "balance/split.h"
@@ -11,6 +12,8 @@
 #define POOLS WEIGHED("canary", "0", HOST(1)) POOL("stable", HOST(2))
 
 static const char nat[] = LAB_HASTY_HEAD(1) SERVICE("web", "192.0.2.1", "", POOLS);
+static const char two[] = LAB_HASTY_HEAD(1) SERVICE("web", "192.0.2.1", "", POOLS)
+	SERVICE("other", "192.0.2.2", "", POOLS);
 static const char fullnat[] = LAB_HASTY_HEAD(1) SERVICE(
 	"web", "192.0.2.1", ", forwarding: fullnat, source_addresses: [10.1.255.200]", POOLS);
 
@@ -60,6 +63,33 @@ static void maintain(void)
 	dataplane_close(dp);
 }
 
+static void remember(uint32_t seconds)
+{
+	struct dataplane *dp = lab_open(DATAPLANE_WRITE);
+
+	assert_int_equal(dataplane_remember_flows(dp, "web", seconds), 0);
+	dataplane_close(dp);
+}
+
+static bool is_settled(const char *service)
+{
+	struct snapshot *s = lab_snapshot();
+	bool answer = snapshot_find_service(s, service)->is_settled;
+
+	snapshot_free(s);
+	return answer;
+}
+
+static void wait_until_settled(const char *service)
+{
+	uint64_t since_ms = lab_now_ms();
+
+	while (!is_settled(service)) {
+		lab_wait(since_ms, "the service to settle");
+		maintain();
+	}
+}
+
 static void reset(const char *yaml)
 {
 	static uint8_t hosts[BORN];
@@ -68,9 +98,7 @@ static void reset(const char *yaml)
 
 	lab_teardown(NULL);
 	lab_apply(yaml);
-	dp = lab_open(DATAPLANE_WRITE);
-	assert_int_equal(dataplane_remember_flows(dp, "web", 600), 0);
-	dataplane_close(dp);
+	remember(600);
 	assert_int_equal(lab_shift("web", "canary", SPLIT_PPM_ALL / 2), 0);
 	for (unsigned int i = 0; i < BORN; i++) {
 		hosts[i] = (uint8_t)send_of(i, FRAME_SYN);
@@ -87,6 +115,25 @@ static void reset(const char *yaml)
 	dataplane_close(dp);
 	for (unsigned int i = 0; i < BORN; i++)
 		assert_int_equal(send_of(i, FRAME_ACK), 2);
+}
+
+/* Nobody has to say that it is over: who was to may not live. */
+static void test_the_lease_ends(void **state)
+{
+	uint64_t ends_ms;
+
+	(void)state;
+	lab_teardown(NULL);
+	lab_apply(two);
+	remember(600);
+	assert_int_equal(lab_shift("web", "canary", SPLIT_PPM_ALL / 2), 0);
+	assert_int_equal(lab_shift("other", "canary", SPLIT_PPM_ALL / 2), 0);
+	wait_until_settled("other");
+	assert_false(is_settled("web"));
+	ends_ms = lab_now_ms() + 1000;
+	remember(1);
+	wait_until_settled("web");
+	assert_true(lab_now_ms() >= ends_ms);
 }
 
 static void test_nat(void **state)
@@ -106,6 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_nat, lab_teardown),
 		cmocka_unit_test_teardown(test_fullnat, lab_teardown),
+		cmocka_unit_test_teardown(test_the_lease_ends, lab_teardown),
 	};
 
 	lab_enter(SEED);
