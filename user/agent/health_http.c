@@ -16,10 +16,11 @@
 #include "lib/log.h"
 #include "lib/net.h"
 
-#define BODY_MAX   65536 /* what is looked at of an answer */
-#define IDLE_MAX   256	 /* handles kept for the next ones */
-#define US_IN_MS   1000
-#define URL_MARGIN 32
+#define BODY_MAX     65536 /* what is looked at of an answer */
+#define ANSWER_USUAL 4096L /* more takes more reads */
+#define IDLE_MAX     256   /* handles kept for the next ones */
+#define US_IN_MS     1000
+#define URL_MARGIN   32
 
 struct health_http {
 	sd_event *event;
@@ -359,6 +360,9 @@ static void set_request(struct http_probe *p, const char *url)
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 0L); /* it sends once */
 	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	/* Addresses need no resolver, and all that its cache keeps is looked through after each check. */
+	curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, ANSWER_USUAL);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, c->reuse ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, c->reuse ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
