@@ -424,11 +424,35 @@ static void promoting_passes_what_is_waited_for(void **state)
 	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE), 0); /* the pause */
 	assert_int_equal(l->s.step, 3);
 	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE_FULL), 0);
+	assert_int_equal(l->s.skipped, l->s.plan.step_count - 3);
 	lab_look(l, SECOND);
 	assert_int_equal(wanted(l, "green"), 100 * PERCENT);
 	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE_FULL), -22);
 	lab_until(l, l->s.phase == ROLLOUT_PROMOTED);
 	assert_int_equal(l->s.questions, 3);
+	lab_end(l);
+}
+
+/* What was begun is done; what nobody began was left out, until it is tried again. */
+static void steps_that_nobody_began_are_left_out(void **state)
+{
+	struct strategy_step steps[] = {weight(5, SECOND), weight(40, SECOND)};
+	struct model_strategy plan = plan_of(STRATEGY_CANARY, steps, 2);
+	struct lab *l = fresh();
+
+	(void)state;
+	lab_begin(l, &plan);
+	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE_FULL), 0);
+	assert_int_equal(l->s.skipped, l->s.plan.step_count);
+	lab_say(l, ROLLOUT_ABORT);
+	lab_until(l, l->s.phase == ROLLOUT_ABORTED);
+	lab_say(l, ROLLOUT_RETRY);
+	assert_int_equal(l->s.skipped, 0);
+	lab_until(l, l->s.phase == ROLLOUT_STEPPING && l->s.stage == ROLLOUT_HOLD);
+	assert_int_equal(lab_say(l, ROLLOUT_PROMOTE_FULL), 0);
+	assert_int_equal(l->s.skipped, l->s.plan.step_count - 1);
+	lab_until(l, l->s.phase == ROLLOUT_PROMOTED);
+	assert_int_equal(l->s.skipped, l->s.plan.step_count - 1);
 	lab_end(l);
 }
 
@@ -448,6 +472,7 @@ int main(void)
 		cmocka_unit_test(time_of_a_pause_or_without_serin_is_not_held),
 		cmocka_unit_test(why_it_goes_back_is_told_while_nothing_runs),
 		cmocka_unit_test(promoting_passes_what_is_waited_for),
+		cmocka_unit_test(steps_that_nobody_began_are_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,6 +247,24 @@ static void many_steps_show_the_one_of_now(void **state)
 	json_decref(json);
 }
 
+static void steps_passed_over_are_not_told_as_done(void **state)
+{
+	json_t *json = load("promoted"), *steps = json_object_get(json, "steps");
+	char *text, *html;
+
+	(void)state;
+	json_object_set_new(json_array_get(steps, json_array_size(steps) - 1), "is_skipped",
+			    json_true());
+	look = (struct rollout_screen){.columns = 80, .is_ascii = true};
+	text = written(write_screen, json);
+	html = written(rollout_write_html, json);
+	EXPECT(text, "+50% -100%");
+	EXPECT(html, "\u00bb skipped");
+	free(text);
+	free(html);
+	json_decref(json);
+}
+
 /* ---- what is from elsewhere ---- */
 
 static void expect_tame(const char *text)
@@ -457,6 +475,7 @@ int main(void)
 		cmocka_unit_test(says_how_it_ended),
 		cmocka_unit_test(colours_say_nothing_alone),
 		cmocka_unit_test(many_steps_show_the_one_of_now),
+		cmocka_unit_test(steps_passed_over_are_not_told_as_done),
 		cmocka_unit_test(nothing_instructs_a_terminal),
 		cmocka_unit_test(nothing_is_markup),
 		cmocka_unit_test(a_page_stands_alone),

@@ -42,21 +42,24 @@ json_t *rollout_summary_json(const struct rollout_run *run)
 			 *run->trouble ? run->trouble : s->why);
 }
 
-static json_t *steps_json(const struct model_strategy *plan)
+static json_t *steps_json(const struct rollout_state *state)
 {
+	const struct model_strategy *plan = &state->plan;
 	json_t *steps = json_array();
 
 	for (size_t i = 0; i < plan->step_count; i++) {
 		const struct strategy_step *step = &plan->steps[i];
+		bool is_skipped = i + state->skipped >= plan->step_count;
 
 		json_array_append_new(
 			steps,
-			json_pack("{s:o, s:I, s:I, s:I, s:b}", "weight",
+			json_pack("{s:o, s:I, s:I, s:I, s:b, s:b}", "weight",
 				  step->has_weight ? json_real(step->weight_ppm / PPM_PER_PERCENT)
 						   : json_null(),
 				  "ramp_ms", (json_int_t)step->ramp_ms, "hold_ms",
 				  (json_int_t)step->hold_ms, "analysis_ms",
-				  (json_int_t)step->analysis_ms, "pauses", step->pauses));
+				  (json_int_t)step->analysis_ms, "pauses", step->pauses,
+				  "is_skipped", is_skipped));
 	}
 	return steps;
 }
@@ -215,11 +218,11 @@ json_t *rollout_view_json(struct rollout_run *run, const struct snapshot *s)
 		state->production, "production_release",
 		*run->production_release ? run->production_release : NULL, "baseline",
 		*state->baseline ? state->baseline : NULL, "finish",
-		strategy_finish_name(state->plan.finish), "steps", steps_json(&state->plan),
-		"pools", rollout_pools_json(run, s), "finding",
-		rollout_finding_name(state->finding), "kernel", rollout_judge_json(run),
-		"kernel_steps", run->kernel_steps, "metrics", metrics_json(run), "question",
-		rollout_question_json(run), "transitions", run->transitions);
+		strategy_finish_name(state->plan.finish), "steps", steps_json(state), "pools",
+		rollout_pools_json(run, s), "finding", rollout_finding_name(state->finding),
+		"kernel", rollout_judge_json(run), "kernel_steps", run->kernel_steps, "metrics",
+		metrics_json(run), "question", rollout_question_json(run), "transitions",
+		run->transitions);
 
 	if (!view || !more || json_object_update(view, more) || add_seed(view, state) ||
 	    json_object_set_new(view, "can", can_json(run))) {

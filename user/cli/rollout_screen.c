@@ -204,10 +204,9 @@ static void put_question(struct screen *s)
 static const char *mark_of(const struct screen *s, enum view_step state)
 {
 	static const char *const marks[][2] = {
-		[VIEW_STEP_DONE] = {"\u2713", "+"},
-		[VIEW_STEP_NOW] = {"\u25b6", ">"},
-		[VIEW_STEP_FAILED] = {"\u2717", "x"},
-		[VIEW_STEP_LATER] = {"\u00b7", "."},
+		[VIEW_STEP_DONE] = {"\u2713", "+"},    [VIEW_STEP_NOW] = {"\u25b6", ">"},
+		[VIEW_STEP_FAILED] = {"\u2717", "x"},  [VIEW_STEP_LATER] = {"\u00b7", "."},
+		[VIEW_STEP_SKIPPED] = {"\u00bb", "-"},
 	};
 
 	return marks[state][s->look.is_ascii];

@@ -141,10 +141,9 @@ static void put_pools(FILE *out, const json_t *r)
 static void put_steps(FILE *out, const json_t *r)
 {
 	static const char *const marks[] = {
-		[VIEW_STEP_DONE] = "\u2714 done",
-		[VIEW_STEP_NOW] = "\u25b6 now",
-		[VIEW_STEP_FAILED] = "\u2716 ended here",
-		[VIEW_STEP_LATER] = "\u00b7",
+		[VIEW_STEP_DONE] = "\u2714 done",	  [VIEW_STEP_NOW] = "\u25b6 now",
+		[VIEW_STEP_FAILED] = "\u2716 ended here", [VIEW_STEP_LATER] = "\u00b7",
+		[VIEW_STEP_SKIPPED] = "\u00bb skipped",
 	};
 	const json_t *steps = json_object_get(r, "steps"), *step;
 	size_t i;

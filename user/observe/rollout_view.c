@@ -81,7 +81,10 @@ const char *view_step_text(const json_t *view, int64_t step, char buf[VIEW_TEXT_
 enum view_step view_step_state(const json_t *view, size_t step)
 {
 	int64_t now = view_int(view, "step", 0);
+	const json_t *of = json_array_get(json_object_get(view, "steps"), step);
 
+	if (json_is_true(json_object_get(of, "is_skipped")))
+		return VIEW_STEP_SKIPPED;
 	if ((int64_t)step < now || view_ended_well(view) || view_is_in(view, "promoting") ||
 	    view_is_in(view, "standby") || view_is_in(view, "undone"))
 		return VIEW_STEP_DONE;

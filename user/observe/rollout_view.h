@@ -29,7 +29,13 @@ int64_t view_step_number(const json_t *view, int64_t step);
 /* "step 3/8", "batch 3", "" */
 const char *view_step_text(const json_t *view, int64_t step, char buf[VIEW_TEXT_LEN]);
 /* Of steps: one that is done, is now, or is to come. */
-enum view_step { VIEW_STEP_DONE, VIEW_STEP_NOW, VIEW_STEP_FAILED, VIEW_STEP_LATER };
+enum view_step {
+	VIEW_STEP_DONE,
+	VIEW_STEP_NOW,
+	VIEW_STEP_FAILED,
+	VIEW_STEP_LATER,
+	VIEW_STEP_SKIPPED, /* somebody promoted past it */
+};
 enum view_step view_step_state(const json_t *view, size_t step);
 
 /* "10%", "pause", "hold", "analysis". Returns buf, as all of these. */

@@ -65,6 +65,8 @@ static const struct field seed_fields[] = {
 /* Those of before have none. */
 static const struct field batch_fields[] = {FIELD(rollout_state, is_batch_bad, FIELD_BOOL)};
 
+static const struct field skip_fields[] = {FIELD(rollout_state, skipped, FIELD_U32)};
+
 static const struct field question_fields[] = {
 	FIELD(rollout_question, number, FIELD_U64),
 	FIELD_OF_ENUM(rollout_question, at, STRATEGY_MOMENT_MAX),
@@ -121,6 +123,7 @@ struct json_t *rollout_to_json(const struct rollout_state *s)
 	error |= json_object_set_new(json, "traffic", fields_put(FIELDS(unseen_fields), s));
 	error |= json_object_update_new(json, fields_put(FIELDS(seed_fields), s));
 	error |= json_object_set_new(json, "batch_found", fields_put(FIELDS(batch_fields), s));
+	error |= json_object_update_new(json, fields_put(FIELDS(skip_fields), s));
 	error |= json_object_set_new(json, "plan", plan_to_json(&s->plan));
 	error |= json_object_set_new(json, "question",
 				     fields_put(FIELDS(question_fields), &s->question));
@@ -184,7 +187,7 @@ static int check_state(const struct rollout_state *s)
 		return -EINVAL;
 	if (!rollout_has_ended(s->ends_as) || s->ends_as == ROLLOUT_PROMOTED)
 		return -EINVAL;
-	if (has_steps && (s->step > s->plan.step_count ||
+	if (has_steps && (s->step > s->plan.step_count || s->skipped > s->plan.step_count ||
 			  (phase == ROLLOUT_STEPPING && s->step == s->plan.step_count)))
 		return -EINVAL;
 	if (s->cause == ROLLOUT_BY_STEP && phase != ROLLOUT_STEPPING)
@@ -205,6 +208,8 @@ static int read_state(const json_t *json, struct rollout_state *out)
 		error = fields_get(FIELDS(seed_fields), json, out);
 	if (!error && json_object_get(json, "batch_found"))
 		error = fields_get(FIELDS(batch_fields), json_object_get(json, "batch_found"), out);
+	if (!error && json_object_get(json, "skipped"))
+		error = fields_get(FIELDS(skip_fields), json, out);
 	if (!error)
 		error = fields_get(FIELDS(question_fields), json_object_get(json, "question"),
 				   &out->question);

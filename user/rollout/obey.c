@@ -186,6 +186,14 @@ static int promote(struct order *o)
 	return error;
 }
 
+/* Those that were not begun. */
+static uint32_t steps_left_out(const struct rollout_state *s)
+{
+	bool is_begun = s->phase == ROLLOUT_STEPPING && s->stage != ROLLOUT_GATE;
+
+	return (uint32_t)s->plan.step_count - s->step - is_begun;
+}
+
 static int promote_full(struct order *o)
 {
 	struct rollout_state *s = o->s;
@@ -203,6 +211,7 @@ static int promote_full(struct order *o)
 		return refuse_down(o);
 	if (s->phase == ROLLOUT_PAUSED && unpause(o))
 		return -EINVAL;
+	s->skipped = steps_left_out(s);
 	s->step = (uint32_t)s->plan.step_count;
 	rollout_enter(s, *s->baseline ? ROLLOUT_SHIFT : ROLLOUT_RAMP);
 	rollout_go(s, ROLLOUT_PROMOTING, o->notes, "%s", o->text);
@@ -251,7 +260,7 @@ static int retry(struct order *o)
 	if (s->phase != ROLLOUT_ABORTED)
 		return refuse(o, "only what was aborted can be tried again");
 	s->ended_ms = 0;
-	s->step = 0;
+	s->step = s->skipped = 0;
 	s->analysed_ms = 0;
 	s->kernel = s->overruled = ROLLOUT_UNKNOWN;
 	s->analyses++;

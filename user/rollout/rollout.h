@@ -126,6 +126,7 @@ struct rollout_state {
 	enum rollout_cause cause;
 	char why[ROLLOUT_WHY_LEN]; /* of the last transition, or why it waits */
 	uint32_t step;		   /* rolling: batch */
+	uint32_t skipped;	   /* the last so many steps were left out: nobody began them */
 	enum rollout_stage stage;
 	uint64_t stage_ms; /* looked at so far; survives a restart */
 	/* Since the candidate's last flow, and not in stage_ms. */
