@@ -106,8 +106,7 @@ static struct rollout_judge *begin(struct rollout_run *run, const struct snapsho
 	if (!err && wrong)
 		err = -EINVAL;
 	if (!err)
-		err = live_judge_begin(&j->live, &roles, s, &options,
-				       (uint64_t)rollout_now_unix_ms());
+		err = live_judge_begin(&j->live, &roles, s, &options, rollout_now_ms());
 	if (err) {
 		snprintf(run->look.kernel_why, sizeof(run->look.kernel_why),
 			 "the kernel's signals cannot be judged: %s",
@@ -200,7 +199,7 @@ static void tick(struct rollout_run *run, const struct snapshot *s)
 	if (!told)
 		return;
 	j->ticked_ms = now_ms;
-	live_judge_tick(&j->live, s, (uint64_t)rollout_now_unix_ms(), told);
+	live_judge_tick(&j->live, s, now_ms, told);
 	if (told->skip == LIVE_TOLD)
 		sample(run, told);
 	free(told);
