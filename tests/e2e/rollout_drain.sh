@@ -34,30 +34,16 @@ rollout_until 40 paused
 expect "cause" "$(rollout_get '"\(.cause): \(.why)"')" 'deadline: there is no traffic'
 expect "weight while nobody comes" "$(rollout_weight canary)" 50
 
-cat >"$LAB_TMP/hold.py" <<-END
-	import collections, socket
-	def ask(s):
-	    try:
-	        s.sendall(b'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
-	        data = s.recv(4096)
-	        return data.split()[-2].decode() if data else 'closed'
-	    except ConnectionResetError:
-	        return 'reset'
-	held = [socket.create_connection(('$LAB_VIP4', 80), 5) for _ in range(60)]
-	pools = [ask(s) for s in held]
-	while True:
-	    print(dict(collections.Counter(map('-'.join, zip(pools, map(ask, held))))), flush=True)
-	    open('$LAB_TMP/go').readline()
-END
 mkfifo "$LAB_TMP/go"
-lab_start client /usr/bin/python3 "$LAB_TMP/hold.py" >"$LAB_TMP/held"
+lab_start client /usr/bin/python3 "$LAB_ROOT/tests/tools/ask_again.py" "$LAB_VIP4" 60 "$LAB_TMP/go" \
+	>"$LAB_TMP/held"
 holder=$LAB_PID
 held() { (($(wc -l <"$LAB_TMP/held") == $1)); }
-# again NUMBER: all are asked once more; what is said, as JSON.
+# again NUMBER: all are asked once more; what is said.
 again() {
 	[[ $1 == 1 ]] || echo >"$LAB_TMP/go"
 	lab_wait_for 10 held "$1"
-	tail -n 1 "$LAB_TMP/held" | tr "'" '"'
+	tail -n 1 "$LAB_TMP/held"
 }
 again 1 | jq -e '."canary-canary" > 10 and ."stable-stable" > 10' >/dev/null || fail "$(cat "$LAB_TMP/held")"
 
