@@ -31,12 +31,12 @@ cat >"$LAB_TMP/upgrade" <<-END
 	echo "\$SERIN_BACKENDS" >>$LAB_TMP/upgrades
 END
 chmod +x "$LAB_TMP/upgrade"
-LAB_KEYS='health_check: {type: http, path: /healthz, interval: 1s, fall: 3, rise: 1}' rollout_config "  careful:
+LAB_KEYS='health_check: {type: http, path: /healthz, interval: 500ms, timeout: 450ms, fall: 3, rise: 1}' rollout_config "  careful:
     type: rolling
     batch: 50%
     min_healthy: 2
     drain: 1s
-    health_timeout: 20s
+    health_timeout: 10s
     analysis: {kernel: false}
     hooks: [{at: batch, exec: [$LAB_TMP/upgrade], timeout: 60s}]"
 rollout_agent
