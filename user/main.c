@@ -8,7 +8,7 @@
 #include "dataplane/dataplane.h"
 
 #define ROLLOUT (OPT_BIT(OPT_SOCKET) | OPT_BIT(OPT_OUTPUT))
-#define COMMAND (ROLLOUT | OPT_BIT(OPT_REASON) | OPT_BIT(OPT_ID))
+#define COMMAND (ROLLOUT | OPT_BIT(OPT_REASON) | OPT_BIT(OPT_ID) | OPT_BIT(OPT_DRY_RUN))
 #define CHANGES (OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_REASON) | OPT_BIT(OPT_STATE))
 
 #define FROM_PROMETHEUS                                                                     \
@@ -60,7 +60,7 @@ const struct cli_verb cli_verbs[] = {
 	 0, 1, cmd_judge},
 	{"rollout start", "SERVICE --release NAME", "begin a release; it goes on by itself",
 	 ROLLOUT | OPT_BIT(OPT_RELEASE) | OPT_BIT(OPT_STRATEGY) | OPT_BIT(OPT_REASON) |
-		 OPT_BIT(OPT_WAIT),
+		 OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_DRY_RUN),
 	 1, 1, cmd_rollout_start},
 	{"rollout list", "[SERVICE]", "releases, the newest first", ROLLOUT | OPT_BIT(OPT_LIMIT), 0,
 	 1, cmd_rollout_list},

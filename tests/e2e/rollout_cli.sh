@@ -38,6 +38,20 @@ expect "what can be done" "$(serin rollout status web -o json | jq -c .can)" \
 expect_exit 5 serin rollout undo web
 expect_exit 5 serin rollout resume web --id 99
 
+# What would be is said, and nothing is done.
+would() {
+	serin rollout "${@:2}" --dry-run >"$LAB_TMP/out" || fail "exit $?: $*"
+	grep -q "$1" "$LAB_TMP/out" || fail "no \"$1\" in: $(cat "$LAB_TMP/out")"
+}
+before=$(serin rollout status web -o json | jq -c '[.id, .phase, .step, .weight, (.transitions | length)]')
+would 'v9 would begin by careful (canary, .*rollout 1 (v2, paused) would be taken back' start web --release v9 --wait
+would 'abort: web of v2 would be rolling back, and is paused' abort web
+would 'promote full: web of v2 would be promoting' promote web --full
+expect_exit 5 serin rollout undo web --dry-run
+expect_exit 5 serin rollout start web --release v2 --dry-run
+expect "after all that" "$(serin rollout status web -o json |
+	jq -c '[.id, .phase, .step, .weight, (.transitions | length)]')" "$before"
+
 # The agent goes, and comes back; who waits goes on waiting.
 kill -9 "$ROLLOUT_AGENT"
 wait "$ROLLOUT_AGENT" || true

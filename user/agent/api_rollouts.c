@@ -95,6 +95,7 @@ static int read_order(const struct api_ask *ask, struct api_rollout_order *body,
 		.release = body->release,
 		.strategy = *body->strategy ? body->strategy : NULL,
 		.reason = body->reason,
+		.is_dry_run = body->is_dry_run,
 		.uid = (uint32_t)*ask->request->uid,
 	};
 	if (find_command(body->command, out)) {
@@ -139,7 +140,7 @@ void api_order_rollout(struct api *api, const struct api_ask *ask)
 		return;
 	}
 	err = rollouts_order(api->host.rollouts, &order, &json, why);
-	say(ask, &body, err ? why : "done");
+	say(ask, &body, err ? why : order.is_dry_run ? "nothing, as asked" : "done");
 	page_forget(&api->status);
 	if (err)
 		refuse(ask->reply, err, why);

@@ -85,6 +85,35 @@ static void look_first(struct rollouts *r, struct rollout_run *run)
 	snapshot_free(s);
 }
 
+static int answer_dry(const char *message, json_t **out)
+{
+	*out = json_pack("{s:n, s:s}", "rollout", "message", message);
+	return *out ? 0 : -ENOMEM;
+}
+
+/* What it would say, told by a copy, which has nothing of its own to free. */
+static int obey_dry(const struct rollout_run *run, enum rollout_command command, json_t **out,
+		    char *why)
+{
+	struct rollout_state *copy = malloc(sizeof(*copy));
+	struct rollout_notes notes = {};
+	char message[ROLLOUT_WHY_LEN];
+	int err;
+
+	if (!copy)
+		return refuse(-ENOMEM, why, "out of memory");
+	*copy = run->state;
+	err = rollout_obey(copy, command, NULL, NULL, &notes, why);
+	if (!err)
+		snprintf(message, sizeof(message), "%s: %s of %s would be %s, and is %s",
+			 rollout_command_name(command), copy->service, copy->release,
+			 rollout_phase_name(copy->phase), rollout_phase_name(run->state.phase));
+	free(copy);
+	if (err)
+		return err == -EINVAL ? -ESTALE : err;
+	return answer_dry(message, out);
+}
+
 static int command(struct rollouts *r, const struct rollouts_order *order, json_t **out, char *why)
 {
 	struct rollout_run *run = rollouts_find(r, order->service, 0);
@@ -101,6 +130,8 @@ static int command(struct rollouts *r, const struct rollouts_order *order, json_
 	if (order->command == ROLLOUT_RETRY && !rollouts_can_keep(r))
 		return refuse_unkept(why);
 	look_first(r, run);
+	if (order->is_dry_run)
+		return obey_dry(run, order->command, out, why);
 	read_who(order, who);
 	err = obey(run, order->command, who, order->reason, why);
 	if (err)
@@ -332,6 +363,34 @@ static int keep_begin(struct rollouts *r, struct rollout_run *run, char *why)
 	return refuse_unkept(why);
 }
 
+static bool is_standing_by(const struct rollout_state *s)
+{
+	return (s->phase == ROLLOUT_PAUSED ? s->resumes_to : s->phase) == ROLLOUT_STANDBY;
+}
+
+/* It has been checked. */
+static int start_dry(struct rollouts *r, const struct rollouts_order *order, json_t **out,
+		     char *why)
+{
+	const struct rollout_run *old = rollouts_find(r, order->service, 0);
+	const struct model_strategy *strategy = NULL;
+	char message[ROLLOUT_WHY_LEN];
+	int err = find_strategy(r, order, &strategy, why), len;
+
+	if (err)
+		return err;
+	len = snprintf(message, sizeof(message), "%s would begin by %s (%s, %zu steps)",
+		       order->release, strategy->name, strategy_type_name(strategy->type),
+		       strategy->step_count);
+	if (old && !rollout_run_has_ended(old))
+		snprintf(message + len, sizeof(message) - (size_t)len,
+			 "; before, rollout %llu (%s, %s) would be %s",
+			 (unsigned long long)old->state.id, old->state.release,
+			 rollout_phase_name(old->state.phase),
+			 is_standing_by(&old->state) ? "promoted" : "taken back");
+	return answer_dry(message, out);
+}
+
 static int start(struct rollouts *r, const struct rollouts_order *order, json_t **out, char *why)
 {
 	char who[ROLLOUT_ACTOR_LEN], told[ROLLOUT_WHY_LEN] = "", message[ROLLOUT_WHY_LEN];
@@ -339,6 +398,8 @@ static int start(struct rollouts *r, const struct rollouts_order *order, json_t 
 	struct rollout_run *run = NULL;
 	int err = check(r, order, why);
 
+	if (!err && order->is_dry_run)
+		return start_dry(r, order, out, why);
 	read_who(order, who);
 	if (!err)
 		err = supersede(r, order, who, told, why);

@@ -37,12 +37,13 @@ struct rollouts_order {
 	const char *release;  /* of a start */
 	const char *strategy; /* of a start; NULL: the service's */
 	const char *reason;
-	uint32_t uid; /* who asks */
+	bool is_dry_run; /* nothing is done; the message says what would be */
+	uint32_t uid;	 /* who asks */
 };
 
 /*
  * rollouts_order() - what has been done is in force, or on its way, when it returns
- * @out: {"rollout": VIEW, "message": TEXT}; @why: of an error
+ * @out: {"rollout": VIEW, "message": TEXT}, VIEW null for a dry run; @why: of an error
  * Returns 0; -ENOENT: no such service, rollout or strategy; -EINVAL: the order makes no sense; -ESTALE: it
  * does not in this phase, or the id is another one's; -ENODEV: nothing is loaded; -EROFS: it would begin, and
  * cannot be kept; -ENOMEM.

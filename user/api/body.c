@@ -271,6 +271,7 @@ int api_read_rollout(const char *text, size_t len, struct api_rollout_order *out
 		{"strategy", false, read_strategy, 0},
 		{"reason", false, read_reason, offsetof(struct api_rollout_order, reason)},
 		{"id", false, read_id, 0},
+		{"dry_run", false, read_bool, offsetof(struct api_rollout_order, is_dry_run)},
 		{},
 	};
 

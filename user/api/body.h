@@ -51,6 +51,7 @@ struct api_rollout_order {
 	char strategy[SERIN_NAME_LEN];
 	char reason[sizeof(((struct serin_change *)0)->reason)];
 	int64_t id; /* 0: none is named */
+	bool is_dry_run;
 };
 
 /*

@@ -46,6 +46,8 @@ static int post(const struct cli *cli, json_t *body, struct agent_answer *out)
 		log_error("what the agent is told has to be UTF-8");
 		return CLI_USAGE;
 	}
+	if (cli->is_dry_run)
+		json_object_set_new(body, "dry_run", json_true());
 	snprintf(path, sizeof(path), "/api/v1/services/%s/rollout",
 		 agent_escape(cli->args[0], service, sizeof(service)));
 	error = agent_ask(&request, out);
@@ -60,7 +62,7 @@ static int print_outcome(const struct cli *cli, const struct agent_answer *a)
 	char text[WHY_LEN];
 
 	if (cli->is_json)
-		return cli_print_json(json_deep_copy(view));
+		return cli_print_json(json_deep_copy(cli->is_dry_run ? a->json : view));
 	if (!*message)
 		message = view_text(view, "phase");
 	puts(plain_text(message, text, sizeof(text)));
@@ -132,10 +134,10 @@ int cmd_rollout_start(const struct cli *cli)
 	}
 	result = post(cli, body, &answer);
 	id = view_int(json_object_get(answer.json, "rollout"), "id", -1);
-	if (!result && !(cli->is_waiting && cli->is_json))
+	if (!result && (cli->is_dry_run || !(cli->is_waiting && cli->is_json)))
 		result = print_outcome(cli, &answer);
 	agent_answer_fini(&answer);
-	return result || !cli->is_waiting ? result : rollout_follow(cli, id);
+	return result || cli->is_dry_run || !cli->is_waiting ? result : rollout_follow(cli, id);
 }
 
 /* ---- list ---- */
