@@ -60,13 +60,14 @@ const struct cli_verb cli_verbs[] = {
 	 0, 1, cmd_judge},
 	{"rollout start", "SERVICE --release NAME", "begin a release; it goes on by itself",
 	 ROLLOUT | OPT_BIT(OPT_RELEASE) | OPT_BIT(OPT_STRATEGY) | OPT_BIT(OPT_REASON) |
-		 OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_DRY_RUN),
+		 OPT_BIT(OPT_WAIT) | OPT_BIT(OPT_TIMEOUT) | OPT_BIT(OPT_DRY_RUN),
 	 1, 1, cmd_rollout_start},
 	{"rollout list", "[SERVICE]", "releases, the newest first", ROLLOUT | OPT_BIT(OPT_LIMIT), 0,
 	 1, cmd_rollout_list},
 	{"rollout status", "SERVICE", "what happens, why it waits, what can be done",
-	 ROLLOUT | OPT_BIT(OPT_ID) | OPT_BIT(OPT_UNTIL_ENDED) | OPT_BIT(OPT_WAIT), 1, 1,
-	 cmd_rollout_status},
+	 ROLLOUT | OPT_BIT(OPT_ID) | OPT_BIT(OPT_UNTIL_ENDED) | OPT_BIT(OPT_WAIT) |
+		 OPT_BIT(OPT_TIMEOUT),
+	 1, 1, cmd_rollout_status},
 	{"rollout pause", "SERVICE", "stay at this weight until somebody says resume", COMMAND, 1,
 	 1, cmd_rollout_pause},
 	{"rollout resume", "SERVICE", "go on, also past a step that waits for somebody", COMMAND, 1,

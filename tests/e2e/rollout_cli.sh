@@ -38,6 +38,10 @@ expect "what can be done" "$(serin rollout status web -o json | jq -c .can)" \
 expect_exit 5 serin rollout undo web
 expect_exit 5 serin rollout resume web --id 99
 
+# Who waits for a paused one need not wait for ever.
+expect_exit 1 serin rollout status web -w --timeout 1s
+expect_exit 2 serin rollout status web -w --timeout soon
+
 # What would be is said, and nothing is done.
 would() {
 	serin rollout "${@:2}" --dry-run >"$LAB_TMP/out" || fail "exit $?: $*"

@@ -253,19 +253,22 @@ static void orders_are_read(void **state)
 		"{\"command\": \"start\", \"id\": 0}",
 		"{\"command\": \"start\", \"id\": 1.5}",
 		"{\"command\": \"start\", \"when\": \"now\"}",
+		"{\"command\": \"start\", \"dry_run\": 1}",
 	};
 	struct api_rollout_order order;
 
 	(void)state;
-	assert_int_equal(read_order("{\"command\": \"start\", \"release\": \"v2\", \"strategy\": "
-				    "\"careful\", \"reason\": \"because\", \"id\": 7}",
-				    &order),
-			 0);
+	assert_int_equal(
+		read_order("{\"command\": \"start\", \"release\": \"v2\", \"strategy\": "
+			   "\"careful\", \"reason\": \"because\", \"id\": 7, \"dry_run\": true}",
+			   &order),
+		0);
 	assert_string_equal(order.command, "start");
 	assert_string_equal(order.release, "v2");
 	assert_string_equal(order.strategy, "careful");
 	assert_string_equal(order.reason, "because");
 	assert_int_equal(order.id, 7);
+	assert_true(order.is_dry_run);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		assert_int_equal(read_order(wrong[i], &order), -EINVAL);
 	assert_int_equal(read_order("start", &order), -EBADMSG);

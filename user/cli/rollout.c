@@ -125,6 +125,8 @@ int cmd_rollout_start(const struct cli *cli)
 		log_error("--release is needed: what is released; see `serin help rollout start`");
 		return CLI_USAGE;
 	}
+	if (rollout_check_timeout(cli))
+		return CLI_USAGE;
 	body = json_pack("{s:s, s:s, s:s}", "command", "start", "release", cli->release, "reason",
 			 cli->reason);
 	if (body && cli->strategy &&

@@ -14,6 +14,7 @@
 
 #include "cli/cli.h"
 #include "cli/rollout_screen.h"
+#include "config/duration.h"
 #include "lib/log.h"
 #include "observe/rollout_view.h"
 
@@ -151,6 +152,29 @@ static int look(struct wait *w)
 	return result;
 }
 
+/* Until when to wait; UINT64_MAX: for ever. */
+static int read_end(const struct cli *cli, uint64_t *end_ms)
+{
+	uint32_t ms = 0;
+
+	*end_ms = UINT64_MAX;
+	if (!cli->timeout)
+		return 0;
+	if (duration_parse(cli->timeout, &ms) || !ms) {
+		log_error("--timeout takes a time like 30s or 90m, not \"%s\"", cli->timeout);
+		return -EINVAL;
+	}
+	*end_ms = clock_ms() + ms;
+	return 0;
+}
+
+int rollout_check_timeout(const struct cli *cli)
+{
+	uint64_t end_ms;
+
+	return read_end(cli, &end_ms);
+}
+
 int rollout_follow(const struct cli *cli, int64_t id)
 {
 	const struct sigaction action = {.sa_handler = on_interrupt};
@@ -162,14 +186,22 @@ int rollout_follow(const struct cli *cli, int64_t id)
 		.id = id,
 		.heard_ms = clock_ms(),
 	};
+	uint64_t end_ms;
 	int result = -1;
 
+	if (read_end(cli, &end_ms))
+		return CLI_USAGE;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	while (result < 0 && !is_interrupted && !ferror(stdout)) {
 		result = look(&w);
-		if (result < 0 && !is_interrupted)
-			nanosleep(&second, NULL);
+		if (result >= 0 || is_interrupted)
+			break;
+		if (clock_ms() >= end_ms) {
+			log_error("it has not ended within %s, and goes on", cli->timeout);
+			return CLI_FAILED;
+		}
+		nanosleep(&second, NULL);
 	}
 	return result < 0 ? CLI_FAILED : result; /* who stopped waiting does not know how it ends */
 }
@@ -179,6 +211,8 @@ int cmd_rollout_status(const struct cli *cli)
 	struct agent_answer answer = {0};
 	int error, result;
 
+	if (rollout_check_timeout(cli))
+		return CLI_USAGE;
 	if (cli->is_waiting)
 		return rollout_follow(cli, cli->id);
 	error = rollout_get(cli, "", cli->id, &answer);
