@@ -22,7 +22,24 @@ rollout_config "  careful:
       interval: 1s
       inconclusive_limit: 10000
       prometheus: {url: 'http://127.0.0.1:9090/moody'}
-      metrics: [{name: errors, query: '$query', max: 1.5}]"
+      metrics: [{name: errors, query: '$query', max: 1.5}]
+  judged:
+    type: canary
+    candidate: canary
+    steps: [{weight: 10, analysis: 10m}, {weight: 20, hold: 10m}]
+    analysis:
+      kernel: false
+      interval: 1s
+      failure_limit: 2
+      prometheus: {url: 'http://127.0.0.1:9090/moody'}
+      kayenta: {config: $LAB_TMP/canary.json, pass: 90, marginal: 40}"
+cat >canary.json <<'END'
+{"name": "web", "judge": {"name": "NetflixACAJudge-v1.0"}, "metrics": [
+  {"name": "errors", "groups": ["errors"],
+   "query": {"type": "prometheus", "customInlineTemplate": "PromQL:sum(rate(errors_total{pool=\"${pool}\"}[1m]))"},
+   "analysisConfigurations": {"canary": {"direction": "increase", "critical": true}}}],
+ "classifier": {"groupWeights": {"errors": 100}}}
+END
 rollout_agent
 
 # found FINDING WORDS: that is what the last look at metrics found.
@@ -72,6 +89,23 @@ rollout_until 20 aborted
 expect "weight" "$(rollout_weight canary)" 0
 jq -e 'any(.transitions[]; .to == "rolling back" and .why == "metrics: errors: 2 is above 1.5")' \
 	<(rollout_ask services/web/rollout/record) >/dev/null || fail "$(rollout_get .transitions)"
+# Kayenta's judge, by its own file: one good look goes on, and bad ones are borne so often.
+score() {
+	curl -s --unix-socket "$SERIN_SOCKET" http://serin/metrics |
+		sed -n 's/^serin_rollout_score{service="web"} //p'
+}
+mood 5/5
+rollout_start v3 '"strategy": "judged"'
+lab_wait_for 30 on_step 1
+is_scored() { [[ "$(rollout_get .metrics.score) $(score)" == '100 100.000000000' ]]; }
+lab_wait_for 20 is_scored
+mood 9/5
+rollout_until 30 aborted
+rollout_ask services/web/rollout/record | jq -e '[.looks[] | select(.finding == "bad")] | length == 3' >/dev/null ||
+	fail "bad looks: $(rollout_ask services/web/rollout/record | jq -c '[.looks[].finding]')"
+rollout_get .why | grep -q 'kayenta: score 0' || fail "$(rollout_get .why)"
+expect "weight" "$(rollout_weight canary)" 0
+
 is_alone() {
 	[[ -z $(pgrep -P "$ROLLOUT_AGENT") ]]
 }

@@ -43,15 +43,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def moody(self):
-        """What the file `mood` says: a lie, or a number at the end of what is asked for."""
+        """What the file `mood` says: a lie, a number at the end of what is asked for, or "CANARY/OTHERS",
+        numbers around which the pools' values lie all along."""
         with open("mood") as f:
             mood = f.read()
         if mood in ("slow", "broken"):
             getattr(self, mood)()
             return
-        point = [float(self.form["end"]), mood]
+        points = [[float(self.form["end"]), mood]]
+        if "/" in mood:
+            middle = float(mood.split("/")["canary" not in self.form["query"]])
+            start, end, step = (float(self.form[key].rstrip("s")) for key in ("start", "end", "step"))
+            points = [[start + i * step, str(middle + i * 7 % 13 / 100)]
+                      for i in range(int((end - start) / step) + 1)]
         self.answer(200, json.dumps({"status": "success", "data": {
-            "resultType": "matrix", "result": [{"metric": {}, "values": [point]}]}}))
+            "resultType": "matrix", "result": [{"metric": {}, "values": points}]}}))
 
     def right(self):
         self.answer(200, matrix(*["1"] * 20))

@@ -5,6 +5,22 @@
 #include "agent/rollout_internal.h"
 #include "lib/log.h"
 
+/* Kayenta's, where it was asked. */
+static json_t *score_of(const json_t *details)
+{
+	const json_t *detail;
+	size_t i;
+
+	json_array_foreach(details, i, detail)
+	{
+		json_t *score = json_object_get(detail, "score");
+
+		if (json_is_number(score))
+			return json_incref(score);
+	}
+	return json_null();
+}
+
 static void on_answer(const struct rollout_answer *a, void *arg)
 {
 	struct rollout_run *run = arg;
@@ -16,8 +32,9 @@ static void on_answer(const struct rollout_answer *a, void *arg)
 	run->look.metrics = a->finding;
 	snprintf(run->look.metrics_why, sizeof(run->look.metrics_why), "%s", a->why);
 	json_decref(run->metrics_json);
-	run->metrics_json = json_pack("{s:I, s:s, s:s, s:O?}", "at_ms", now_ms, "finding", finding,
-				      "why", a->why, "details", a->details);
+	run->metrics_json = json_pack("{s:I, s:s, s:s, s:o, s:O?}", "at_ms", now_ms, "finding",
+				      finding, "why", a->why, "score", score_of(a->details),
+				      "details", a->details);
 	rollout_run_tell(run, STORE_LOOKS,
 			 json_pack("{s:I, s:s, s:s, s:O?}", "at_ms", now_ms, "finding", finding,
 				   "why", a->why, "details", a->details));
