@@ -137,15 +137,14 @@ static int grow(struct samples *s)
 	s->pairs = pairs ? pairs : s->pairs;
 	s->tags = tags ? tags : s->tags;
 	s->values = values ? values : s->values;
+	s->names = names ? names : s->names;
 	if (!pairs || !tags || !values || (s->names && !names))
 		return -ENOMEM;
 	pairs[s->count] = (struct judge_pair){};
 	tags[s->count] = NULL;
 	values[2 * s->count] = values[2 * s->count + 1] = NULL;
-	if (names) {
+	if (names)
 		names[s->count] = NULL;
-		s->names = names;
-	}
 	return 0;
 }
 
