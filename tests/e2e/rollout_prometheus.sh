@@ -106,6 +106,15 @@ rollout_ask services/web/rollout/record | jq -e '[.looks[] | select(.finding == 
 rollout_get .why | grep -q 'kayenta: score 0' || fail "$(rollout_get .why)"
 expect "weight" "$(rollout_weight canary)" 0
 
+# One whose data must be there, and is not, is harm.
+jq '.metrics += [.metrics[0] | .name = "absent" | .query.customInlineTemplate = "PromQL:sum(absent_total)" |
+	.analysisConfigurations.canary.mustHaveData = true]' canary.json >strict.json
+mv strict.json canary.json
+mood 5/5
+rollout_start v4 '"strategy": "judged"'
+rollout_until 30 aborted
+rollout_get .why | grep -q 'metrics: kayenta: .*absent' || fail "$(rollout_get .why)"
+
 is_alone() {
 	[[ -z $(pgrep -P "$ROLLOUT_AGENT") ]]
 }

@@ -44,7 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def moody(self):
         """What the file `mood` says: a lie, a number at the end of what is asked for, or "CANARY/OTHERS",
-        numbers around which the pools' values lie all along."""
+        numbers around which the pools' values lie all along. Of absent_total there is nothing."""
         with open("mood") as f:
             mood = f.read()
         if mood in ("slow", "broken"):
@@ -56,8 +56,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             start, end, step = (float(self.form[key].rstrip("s")) for key in ("start", "end", "step"))
             points = [[start + i * step, str(middle + i * 7 % 13 / 100)]
                       for i in range(int((end - start) / step) + 1)]
+        result = [{"metric": {}, "values": points}]
+        if "absent_total" in self.form["query"]:
+            result = []
         self.answer(200, json.dumps({"status": "success", "data": {
-            "resultType": "matrix", "result": [{"metric": {}, "values": points}]}}))
+            "resultType": "matrix", "result": result}}))
 
     def right(self):
         self.answer(200, matrix(*["1"] * 20))

@@ -60,6 +60,18 @@ static size_t count_labels(const struct judge_report *r, unsigned int labels)
 	return count;
 }
 
+/* A critical one without the data it must have is no less than another without. */
+static size_t count_missing(const struct judge_report *r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->result_count; i++)
+		count += !r->results[i].metric->is_muted && r->results[i].is_critical &&
+			 r->results[i].metric->must_have_data &&
+			 r->results[i].label == JUDGE_NODATA;
+	return count;
+}
+
 static size_t count_too_few(const struct judge_report *r)
 {
 	size_t count = 0;
@@ -90,7 +102,8 @@ static void find(struct kayenta *k)
 		snprintf(k->why, sizeof(k->why), NAME ": too few points yet");
 	} else if (score->verdict == JUDGE_VERDICT_PASS) {
 		k->finding = ROLLOUT_GOOD;
-	} else if (score->verdict == JUDGE_VERDICT_FAIL && count_labels(&k->report, harmful)) {
+	} else if (score->verdict == JUDGE_VERDICT_FAIL &&
+		   (count_labels(&k->report, harmful) || count_missing(&k->report))) {
 		k->finding = ROLLOUT_BAD;
 	}
 }
