@@ -61,3 +61,6 @@ broken 's/name: stable/name: canary/'
 broken 's/interfaces:.*/interfaces: []/'
 broken 's/port: 8080}/port: 8080/'
 refused 2 serin apply "$LAB_TMP/absent.yaml"
+
+# What people begin with is right.
+serin check "$LAB_ROOT/scripts/example.yaml" >/dev/null 2>"$LAB_TMP/err" || fail "$(cat "$LAB_TMP/err")"
